@@ -1,0 +1,1 @@
+//! The deploy command: Compose files to a Docker host, without a lost request.

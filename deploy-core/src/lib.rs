@@ -1,0 +1,1 @@
+//! Deployment primitives: the model, the traits and the durable engine that runs plans.

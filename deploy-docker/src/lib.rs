@@ -1,0 +1,1 @@
+//! Deploys Compose files on a Docker Engine.

@@ -1,0 +1,1 @@
+//! Deploys services as child processes: the embedded default.

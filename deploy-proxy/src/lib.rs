@@ -1,0 +1,1 @@
+//! The data plane for hosts that have none, and the agent that holds lease, journal and routes beside it.

@@ -1,0 +1,1 @@
+//! A library user's first programs.
