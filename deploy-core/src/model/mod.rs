@@ -1,0 +1,43 @@
+//! What deployments are about: releases, workloads, plans, the observed world, and what happened.
+
+mod capabilities;
+mod deployment;
+mod event;
+mod expect;
+mod fence;
+mod guard;
+mod ids;
+mod instance;
+mod millis;
+mod named;
+mod object;
+mod op;
+mod plan;
+mod release;
+mod service;
+mod shares;
+mod step;
+mod undo;
+mod workload;
+mod world;
+
+pub use capabilities::Capabilities;
+pub use deployment::{DeploymentId, End};
+pub use event::{Event, Outcome};
+pub use expect::{Expect, Fact, Standing};
+pub use fence::Fence;
+pub use guard::{Guard, Watch};
+pub use ids::{GuardId, ReleaseId, RouterId, ServiceName, StepId, TargetId};
+pub use instance::{Instance, InstanceState};
+pub use millis::Millis;
+pub use named::Named;
+pub use object::{Object, ObjectRef};
+pub use op::{Clocks, Count, Op, Pace};
+pub use plan::{PLAN_FORMAT, Plan, PlanError};
+pub use release::{Payload, Release};
+pub use service::{Batch, Order, ServiceSpec};
+pub use shares::{BasisPoints, Share, Shares};
+pub use step::{OnFailure, Step};
+pub use undo::Undo;
+pub use workload::WorkloadRef;
+pub use world::{Observed, World};

@@ -1,0 +1,32 @@
+//! The trait Strategy: in what order. *Recreate*, *rolling* and *blue-green*.
+
+use crate::model::{Capabilities, Plan, PlanError, ServiceSpec, TargetId, World};
+use std::collections::BTreeMap;
+
+/// All that a planner may know.
+#[derive(Clone, Debug)]
+pub struct PlanInput {
+    /// The target whose journal and lease are used, and where the services run.
+    pub home: TargetId,
+    /// What is to run.
+    pub wanted: Vec<ServiceSpec>,
+    /// What is there.
+    pub world: World,
+    /// What each target can do.
+    pub capabilities: BTreeMap<TargetId, Capabilities>,
+}
+
+/// The head: in what order. Handed no target, so it can do no I/O; it has no clock and no randomness.
+///
+/// # Guarantees
+/// The same input yields the same plan. What is unchanged gets no step.
+///
+/// # Errors
+/// [`PlanError`] where the strategy can't deploy what is wanted.
+pub trait Strategy: Send + Sync {
+    /// Its name: `rolling`.
+    fn name(&self) -> &str;
+
+    /// Plans from what is wanted and what is there.
+    fn plan(&self, input: &PlanInput) -> Result<Plan, PlanError>;
+}
