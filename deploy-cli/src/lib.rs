@@ -1,1 +1,3 @@
 //! The deploy command: Compose files to a Docker host, without a lost request.
+
+pub mod demo;
