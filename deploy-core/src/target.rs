@@ -63,7 +63,9 @@ pub trait Target: Send + Sync {
 
     /// Makes exactly `count` instances of the set be asked for; surplus ones, the highest ordinals, are stopped and kept.
     /// Kept instances of the set are started before new ones are created. Returns without waiting for health.
-    async fn ensure(&self, cx: &Cx, workload: &WorkloadRef, count: u32) -> Result<(), TargetError>;
+    /// Without a count, which only a target that [owns counts](Capabilities::owns_counts) is asked, the set is as large
+    /// as the backend has it.
+    async fn ensure(&self, cx: &Cx, workload: &WorkloadRef, count: Option<u32>) -> Result<(), TargetError>;
 
     /// Stops the set, in good order; then removes it, or keeps it so that `ensure` brings it back quickly.
     async fn remove(&self, cx: &Cx, workload: &WorkloadRef, keep: bool) -> Result<(), TargetError>;

@@ -1,4 +1,13 @@
-//! The trait HealthCheck: eyes that look once. *HTTP*, *TCP*, *command*, the instance's *own* test, and their compositions.
+//! The trait HealthCheck: eyes that look once. *HTTP*, *TCP*, *command*, the instance's *own* test, *running*, and their
+//! compositions.
+
+mod checks;
+mod compose;
+mod probing;
+
+pub use checks::{CheckError, Checks};
+pub use compose::{All, Any, Not};
+pub use probing::{CommandCheck, HttpCheck, OwnCheck, RunningCheck, TcpCheck};
 
 use crate::{model::Instance, prober::Prober};
 use async_trait::async_trait;
@@ -16,7 +25,7 @@ pub enum Health {
     CannotTell(String),
 }
 
-/// Looks once at one instance. Intervals, successes in a row and deadlines belong to the engine.
+/// Looks once at one running instance. Intervals, successes in a row and deadlines belong to the engine.
 ///
 /// # Cancellation
 /// A look may be dropped at any await.

@@ -1,6 +1,6 @@
 //! The trait Strategy: in what order. *Recreate*, *rolling* and *blue-green*.
 
-use crate::model::{Capabilities, Plan, PlanError, ServiceSpec, TargetId, World};
+use crate::model::{Capabilities, Plan, PlanError, ReleaseId, ServiceSpec, TargetId, World};
 use std::collections::BTreeMap;
 
 /// All that a planner may know.
@@ -12,6 +12,8 @@ pub struct PlanInput {
     pub wanted: Vec<ServiceSpec>,
     /// What is there.
     pub world: World,
+    /// What earlier deployments knew of the releases that are there: how an old one is checked on the way back.
+    pub known: BTreeMap<ReleaseId, ServiceSpec>,
     /// What each target can do.
     pub capabilities: BTreeMap<TargetId, Capabilities>,
 }
