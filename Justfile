@@ -11,7 +11,7 @@ fmt:
 
 # Everything clippy knows, as errors
 lint:
-    cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 # All tests, or some: just test -E 'test(lease)'
 test *args:
@@ -19,7 +19,7 @@ test *args:
 
 # The documentation, with its warnings as errors
 doc *args:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked "$@"
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked "$@"
 
 # Layers, licences and sources of the dependencies
 deny:
