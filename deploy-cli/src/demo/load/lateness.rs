@@ -37,9 +37,14 @@ pub(super) struct Delays {
     remembered: Vec<Delay>,
 }
 
+/// For microseconds up to an hour, to a thousandth.
+pub(super) fn histogram() -> Result<Histogram<u64>, CreationError> {
+    Histogram::new_with_bounds(1, 3_600_000_000, 3)
+}
+
 impl Delays {
     pub(super) fn new() -> Result<Self, CreationError> {
-        Ok(Self { histogram: Histogram::new(3)?, max_us: 0, remembered: Vec::new() })
+        Ok(Self { histogram: histogram()?, max_us: 0, remembered: Vec::new() })
     }
 
     /// A request that was due at `due_us` was sent at `sent_us`. Requests come in the order in which they were due.
@@ -91,6 +96,17 @@ mod tests {
         assert_eq!(delays.summary().stalls, 1);
         delays.sent(300_000, 350_001);
         assert_eq!((delays.summary().stalls, delays.summary().max_us), (2, 80_000));
+    }
+
+    #[test]
+    fn the_slowest_in_a_hundred_are_beyond_the_p99() {
+        let mut delays = Delays::new().unwrap();
+        for request in 1..=1_000 {
+            let late_us = if request <= 990 { 40_000 } else { 90_000 };
+            delays.sent(request * 1_000_000, request * 1_000_000 + late_us);
+        }
+        let p99_us = delays.summary().p99_us;
+        assert!((40_000..=40_040).contains(&p99_us), "{p99_us}");
     }
 
     #[test]

@@ -3,7 +3,11 @@
 use hdrhistogram::{CreationError, Histogram};
 use jiff::Timestamp;
 
-use super::{Latency, Loss, Progress, Report, gaps::Gaps, lateness::Delays};
+use super::{
+    Latency, Loss, Progress, Report,
+    gaps::Gaps,
+    lateness::{Delays, histogram},
+};
 
 /// Counts requests and their outcomes. Times are microseconds from the generator's start.
 #[derive(Debug)]
@@ -16,12 +20,7 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn new() -> Result<Self, CreationError> {
-        Ok(Self {
-            progress: Progress::default(),
-            latency: Histogram::new(3)?,
-            gaps: Gaps::default(),
-            delays: Delays::new()?,
-        })
+        Ok(Self { progress: Progress::default(), latency: histogram()?, gaps: Gaps::default(), delays: Delays::new()? })
     }
 
     /// A request is due, and will be sent.
@@ -92,5 +91,23 @@ impl Tally {
 
     fn count(&mut self, loss: Loss) {
         *self.progress.lost.entry(loss).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_are_kept_to_a_thousandth() {
+        let mut tally = Tally::new().unwrap();
+        for request in 1..=1_000 {
+            tally.due();
+            tally.answered(None, 0, request * 1_000);
+        }
+        let Latency { p50_us, p90_us, p99_us, max_us } = tally.report(Timestamp::UNIX_EPOCH, 1_000_000).latency;
+        for (found, expected) in [(p50_us, 500_000), (p90_us, 900_000), (p99_us, 990_000), (max_us, 1_000_000)] {
+            assert!((expected..=expected + expected / 1_000).contains(&found), "{found} for {expected}");
+        }
     }
 }
