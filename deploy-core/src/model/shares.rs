@@ -34,7 +34,7 @@ pub struct Share {
     pub workload: WorkloadRef,
     /// How much of the requests.
     pub weight: BasisPoints,
-    /// How many of its instances answer, the lowest ordinals first. Absent: all of them.
+    /// How many of its instances answer, the lowest ordinals first. Absent: however many the backend runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<u32>,
 }
@@ -55,9 +55,18 @@ impl Shares {
         Self(shares)
     }
 
-    /// Everything to all instances of one workload.
-    pub fn all_to(workload: WorkloadRef) -> Self {
-        Self(vec![Share { workload, weight: BasisPoints::ALL, instances: None }])
+    /// Everything to so many instances of one workload.
+    pub fn all_to(workload: WorkloadRef, instances: Option<u32>) -> Self {
+        Self::new([Share { workload, weight: BasisPoints::ALL, instances }])
+    }
+
+    /// Instance counts as shares: a request is as likely to reach one instance as another.
+    pub fn by_instances(counts: impl IntoIterator<Item = (WorkloadRef, u32)>) -> Self {
+        let counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+        let total = counts.iter().map(|(_, count)| count).sum();
+        let share =
+            |(workload, count)| Share { workload, weight: BasisPoints::of(count, total), instances: Some(count) };
+        Self::new(counts.into_iter().map(share))
     }
 
     /// Nobody answers.
@@ -90,7 +99,8 @@ impl fmt::Display for Shares {
             let separator = if index == 0 { "" } else { ", " };
             write!(f, "{separator}{} to {}", share.weight, share.workload.release)?;
             if let Some(instances) = share.instances {
-                write!(f, " ({instances} of its instances)")?;
+                let plural = if instances == 1 { "" } else { "s" };
+                write!(f, " ({instances} instance{plural})")?;
             }
         }
         Ok(())

@@ -1,5 +1,15 @@
 //! The trait Strategy: in what order. *Recreate*, *rolling* and *blue-green*.
 
+mod blue_green;
+mod builder;
+mod recreate;
+mod rolling;
+mod situation;
+
+pub use blue_green::BlueGreen;
+pub use recreate::Recreate;
+pub use rolling::Rolling;
+
 use crate::model::{Capabilities, Plan, PlanError, ReleaseId, ServiceSpec, TargetId, World};
 use std::collections::BTreeMap;
 
@@ -31,4 +41,10 @@ pub trait Strategy: Send + Sync {
 
     /// Plans from what is wanted and what is there.
     fn plan(&self, input: &PlanInput) -> Result<Plan, PlanError>;
+}
+
+/// The built-in strategy of that name.
+pub fn by_name(name: &str) -> Option<&'static dyn Strategy> {
+    let all: [&'static dyn Strategy; 3] = [&Rolling, &BlueGreen, &Recreate];
+    all.into_iter().find(|strategy| strategy.name() == name)
 }

@@ -1,0 +1,363 @@
+use super::{PlanInput, situation::Situation};
+use crate::model::{
+    Clocks, Count, Expect, Fact, Guard, Millis, Named, Object, OnFailure, Op, PLAN_FORMAT, Plan, PlanError,
+    ServiceName, ServiceSpec, Share, Shares, Step, StepId, Undo, Watch, WorkloadRef,
+};
+use std::collections::BTreeMap;
+
+/// What the Engine or API server may take for its own calls, beside what they wait for.
+const SLACK: Millis = Millis::from_secs(30);
+/// Creating and starting a set, or making an object: image layers are there already.
+const MAKE: Millis = Millis::from_secs(120);
+
+/// Collects a plan's steps; each service's follow each other.
+pub(super) struct Builder<'a> {
+    input: &'a PlanInput,
+    steps: Vec<Step>,
+    guards: Vec<Guard>,
+    basis: Vec<Fact>,
+    /// The last step of each object that several services stand on.
+    applied: BTreeMap<String, StepId>,
+    /// What must end before a service counts as healthy.
+    healthy: BTreeMap<ServiceName, Vec<StepId>>,
+}
+
+/// Plans every service in the order of their needs.
+///
+/// `steps` adds the steps of one that isn't unchanged, after what it stands on.
+pub(super) fn plan<'a>(
+    strategy: &str,
+    input: &'a PlanInput,
+    mut steps: impl FnMut(&mut Line<'_, 'a>),
+) -> Result<Plan, PlanError> {
+    let mut builder = Builder {
+        input,
+        steps: Vec::new(),
+        guards: Vec::new(),
+        basis: Vec::new(),
+        applied: BTreeMap::new(),
+        healthy: BTreeMap::new(),
+    };
+    for spec in by_needs(&input.wanted)? {
+        let situation = Situation::of(input, spec);
+        builder.note_basis(&situation);
+        let after = builder.foundations(&situation);
+        let unchanged = situation.is_unchanged();
+        let mut line = Line { builder: &mut builder, situation, after, numbers: BTreeMap::new() };
+        if !unchanged {
+            steps(&mut line);
+        }
+        let (service, after) = (spec.release.service.clone(), line.after);
+        builder.healthy.insert(service, after);
+    }
+    let plan = Plan {
+        format: PLAN_FORMAT,
+        min_reader: 1,
+        home: input.home.clone(),
+        strategy: strategy.into(),
+        services: input.wanted.clone(),
+        basis: builder.basis,
+        steps: builder.steps,
+        guards: builder.guards,
+    };
+    plan.validate().map(|()| plan)
+}
+
+/// Those that others need first, otherwise as given.
+fn by_needs(wanted: &[ServiceSpec]) -> Result<Vec<&ServiceSpec>, PlanError> {
+    let mut left: Vec<_> = wanted.iter().collect();
+    let mut order = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let waiting =
+            |spec: &&ServiceSpec| spec.needs.iter().any(|need| left.iter().any(|other| other.release.service == *need));
+        let Some(next) = left.iter().position(|spec| !waiting(spec)) else {
+            return Err(PlanError::NeedsItself { service: left[0].release.service.clone() });
+        };
+        order.push(left.remove(next));
+    }
+    Ok(order)
+}
+
+impl Builder<'_> {
+    /// What the plan is made from.
+    fn note_basis(&mut self, situation: &Situation<'_>) {
+        let asked = |workload: &WorkloadRef, count| match situation.can.owns_counts {
+            false => Fact::asked(workload, count),
+            true => Fact::Asked {
+                workload: workload.clone(),
+                min: count.min(1),
+                max: if count == 0 { 0 } else { u32::MAX },
+            },
+        };
+        self.basis.push(asked(&situation.new, situation.new_asked));
+        self.basis.extend(situation.olds.iter().map(|old| asked(&old.workload, old.asked)));
+        if let Some(router) = &situation.spec.router {
+            let service = situation.spec.release.service.clone();
+            self.basis.push(Fact::Routed { router: router.clone(), service, shares: situation.shares.clone() });
+        }
+    }
+
+    /// Stores the payload and applies the objects that a service stands on; yields what its first step must wait for.
+    fn foundations(&mut self, situation: &Situation<'_>) -> Vec<StepId> {
+        let spec = situation.spec;
+        let mut after: Vec<_> =
+            spec.needs.iter().filter_map(|need| self.healthy.get(need)).flatten().cloned().collect();
+        if !self.input.world.stored.contains(&spec.release.id) && !situation.is_unchanged() {
+            let release = spec.release.clone();
+            let stored = Fact::Stored { release: release.id.clone() };
+            let id = StepId::new(format!("{}/store", release.service));
+            self.steps.push(Step {
+                id: id.clone(),
+                stage: "Prepare".into(),
+                after: Vec::new(),
+                op: Op::Store { workload: situation.new.clone(), release },
+                expect: Expect { ready: Vec::new(), done: vec![stored] },
+                undo: Undo::Nothing,
+                on_failure: OnFailure::Unwind,
+                deadline: SLACK,
+            });
+            after.push(id);
+        }
+        let mut before: Vec<StepId> = Vec::new();
+        for object in &spec.objects {
+            let name = object.object.to_string();
+            if let Some(id) = self.applied.get(&name) {
+                before.push(id.clone());
+            } else if let Some(id) = self.apply(object, &before) {
+                self.applied.insert(name, id.clone());
+                before = vec![id];
+            }
+        }
+        after.extend(before);
+        after
+    }
+
+    /// Applies an object unless it is there as described.
+    fn apply(&mut self, object: &Object, after: &[StepId]) -> Option<StepId> {
+        let there = self.input.world.objects.iter().find(|there| there.object == object.object);
+        let before = match there {
+            Some(there) if there == object => return None,
+            Some(there) => Fact::Applied { object: there.clone() },
+            None => Fact::Missing { object: object.object.clone() },
+        };
+        let back = match there {
+            Some(there) => Op::Apply { object: there.clone() },
+            None => Op::Delete { object: object.object.clone() },
+        };
+        let id = StepId::new(format!("{}/{}", object.object.kind, object.object.name));
+        self.steps.push(Step {
+            id: id.clone(),
+            stage: "Prepare".into(),
+            after: after.to_vec(),
+            op: Op::Apply { object: object.clone() },
+            expect: Expect { ready: vec![before], done: vec![Fact::Applied { object: object.clone() }] },
+            undo: Undo::Do { ops: vec![back] },
+            on_failure: OnFailure::Unwind,
+            deadline: MAKE,
+        });
+        Some(id)
+    }
+}
+
+/// One service's steps, each after the last.
+pub(super) struct Line<'b, 'a> {
+    builder: &'b mut Builder<'a>,
+    pub(super) situation: Situation<'a>,
+    after: Vec<StepId>,
+    /// How often each verb was used, for step ids.
+    numbers: BTreeMap<&'static str, u32>,
+}
+
+/// A set whose size changes.
+pub(super) struct Resize {
+    pub(super) workload: WorkloadRef,
+    pub(super) from: u32,
+    pub(super) to: u32,
+}
+
+impl Line<'_, '_> {
+    fn step(
+        &mut self,
+        verb: &'static str,
+        stage: &str,
+        op: Op,
+        expect: Expect,
+        undo: Undo,
+        deadline: Millis,
+    ) -> StepId {
+        let number = self.numbers.entry(verb).or_default();
+        *number += 1;
+        let service = &self.situation.spec.release.service;
+        let id = StepId::new(match number {
+            1 => format!("{service}/{verb}"),
+            number => format!("{service}/{verb}-{number}"),
+        });
+        self.builder.steps.push(Step {
+            id: id.clone(),
+            stage: stage.into(),
+            after: std::mem::replace(&mut self.after, vec![id.clone()]),
+            op,
+            expect,
+            undo,
+            on_failure: OnFailure::Unwind,
+            deadline,
+        });
+        id
+    }
+
+    /// Runs so many of the new release. On the way back the set shrinks again, or leaves.
+    pub(super) fn start(&mut self, from: u32, to: u32) {
+        if from == to && !self.situation.can.owns_counts || from > 0 && self.situation.can.owns_counts {
+            return;
+        }
+        let workload = self.situation.new.clone();
+        let keep = self.situation.new_known || self.situation.spec.keep_failed;
+        let owned = self.situation.can.owns_counts;
+        let back = match from {
+            0 => Op::Remove { workload: workload.clone(), keep },
+            from => Op::Ensure { workload: workload.clone(), count: Count::Exactly(from) },
+        };
+        let (count, done, ready) = match owned {
+            true => (Count::Leave, Fact::Asked { workload: workload.clone(), min: 1, max: u32::MAX }, Vec::new()),
+            false => {
+                let up_to = Fact::up_to(&workload, from.max(to));
+                (Count::Exactly(to), Fact::asked(&workload, to), vec![up_to])
+            }
+        };
+        let expect = Expect { ready, done: vec![done] };
+        self.step("start", "Start the new", Op::Ensure { workload, count }, expect, Undo::Do { ops: vec![back] }, MAKE);
+    }
+
+    /// Waits until the new release is healthy.
+    pub(super) fn check(&mut self) {
+        let (check, clocks) = (self.situation.spec.check.clone(), self.situation.spec.clocks);
+        self.check_by("check", check, clocks);
+    }
+
+    /// Checks the new release further, before it gets requests.
+    pub(super) fn smoke(&mut self) {
+        for check in self.situation.spec.smoke.clone() {
+            self.check_by("smoke", check, self.situation.spec.clocks);
+        }
+    }
+
+    fn check_by(&mut self, verb: &'static str, check: Named, clocks: Clocks) {
+        let op = Op::Check { workload: self.situation.new.clone(), check, clocks };
+        self.step(verb, "Check the new", op, Expect::default(), Undo::Nothing, check_deadline(clocks));
+    }
+
+    /// Moves the service's requests. Nothing where nothing routes, or where they go there already.
+    pub(super) fn route(&mut self, shares: Shares) {
+        let Some(router) = self.situation.spec.router.clone() else { return };
+        let from = std::mem::replace(&mut self.situation.shares, shares.clone());
+        if from == shares {
+            return;
+        }
+        let service = self.situation.spec.release.service.clone();
+        let to =
+            |shares: &Shares| Op::Route { router: router.clone(), service: service.clone(), shares: shares.clone() };
+        let routed =
+            |shares: &Shares| Fact::Routed { router: router.clone(), service: service.clone(), shares: shares.clone() };
+        let leaves = |share: &&Share| from.of(&share.workload).is_none_or(|before| before.instances != share.instances);
+        let drains = shares
+            .iter()
+            .filter(leaves)
+            .map(|share| Op::Drain { router: router.clone(), workload: share.workload.clone() });
+        let undo = Undo::Do { ops: [to(&from)].into_iter().chain(drains).collect() };
+        let expect = Expect { ready: vec![routed(&from)], done: vec![routed(&shares)] };
+        self.step("route", "Move the traffic", to(&shares), expect, undo, SLACK);
+    }
+
+    /// Lets requests end at the instances of a set that the routes leave out.
+    pub(super) fn drain(&mut self, workload: &WorkloadRef) {
+        let Some(router) = self.situation.spec.router.clone() else { return };
+        let deadline = self.situation.spec.drain_by.plus(SLACK);
+        let op = Op::Drain { router, workload: workload.clone() };
+        self.step("drain", "Move the traffic", op, Expect::default(), Undo::Nothing, deadline);
+    }
+
+    /// Watches the new release while all requests go to it.
+    pub(super) fn bake(&mut self) {
+        let (spec, Some(from)) = (self.situation.spec, self.after.last().cloned()) else { return };
+        if spec.bake == Millis::ZERO {
+            return;
+        }
+        let (check, interval) = (spec.check.clone(), spec.clocks.interval);
+        let workload = self.situation.new.clone();
+        let op = Op::Wait { time: spec.bake };
+        let until = self.step("bake", "Bake", op, Expect::default(), Undo::Nothing, spec.bake.plus(SLACK));
+        self.builder.guards.push(Guard {
+            id: format!("{}/bake", spec.release.service).as_str().into(),
+            watch: Watch::Check { workload, check, interval, failures: 3 },
+            from,
+            until,
+            on_failure: OnFailure::Unwind,
+        });
+    }
+
+    /// Makes an old set smaller; at zero it is stopped and kept. On the way back it grows and is checked again.
+    pub(super) fn shrink(&mut self, old: usize, resize: Resize) {
+        let Resize { workload, from, to } = resize;
+        if from == to {
+            return;
+        }
+        let spec = self.situation.olds[old].spec;
+        let undo = Undo::Do {
+            ops: vec![
+                Op::Ensure { workload: workload.clone(), count: Count::Exactly(from) },
+                Op::Check { workload: workload.clone(), check: spec.check.clone(), clocks: spec.clocks },
+            ],
+        };
+        let deadline = self.situation.spec.stop_by.plus(SLACK);
+        let expect = Expect { ready: vec![Fact::up_to(&workload, from)], done: vec![Fact::asked(&workload, to)] };
+        let op = match to {
+            0 => Op::Remove { workload, keep: true },
+            to => Op::Ensure { workload, count: Count::Exactly(to) },
+        };
+        self.step("stop", "Stop the old", op, expect, undo, deadline);
+    }
+
+    /// Takes an old set away where the backend owns the counts.
+    pub(super) fn retire(&mut self, old: usize) {
+        let (workload, spec) = (self.situation.olds[old].workload.clone(), self.situation.olds[old].spec);
+        let undo = Undo::Do {
+            ops: vec![
+                Op::Ensure { workload: workload.clone(), count: Count::Leave },
+                Op::Check { workload: workload.clone(), check: spec.check.clone(), clocks: spec.clocks },
+            ],
+        };
+        let expect = Expect { ready: Vec::new(), done: vec![Fact::absent(&workload)] };
+        let deadline = self.situation.spec.stop_by.plus(SLACK);
+        self.step("stop", "Stop the old", Op::Remove { workload, keep: true }, expect, undo, deadline);
+    }
+
+    /// Has the backend replace an old set by the new release in place.
+    pub(super) fn replace(&mut self, old: usize, pace: crate::model::Pace) {
+        let (from, spec) = (self.situation.olds[old].workload.clone(), self.situation.olds[old].spec);
+        let new = self.situation.new.clone();
+        let undo = Undo::Do {
+            ops: vec![
+                Op::Replace { workload: from.clone(), from: new.release.clone(), pace },
+                Op::Check { workload: from.clone(), check: spec.check.clone(), clocks: spec.clocks },
+            ],
+        };
+        let there = Fact::Asked { workload: new.clone(), min: 1, max: u32::MAX };
+        let expect = Expect { ready: Vec::new(), done: vec![there, Fact::absent(&from)] };
+        let clocks = self.situation.spec.clocks;
+        let op = Op::Replace { workload: new, from: from.release, pace };
+        self.step("replace", "Start the new", op, expect, undo, check_deadline(clocks).plus(MAKE));
+    }
+
+    /// What its failure means from here on: the last step must not take the only healthy version away.
+    pub(super) fn halt_on_failure(&mut self) {
+        let last = self.after.last();
+        if let Some(step) = self.builder.steps.iter_mut().find(|step| Some(&step.id) == last) {
+            step.on_failure = OnFailure::Halt;
+        }
+    }
+}
+
+/// When a check is over at the latest.
+pub(crate) fn check_deadline(clocks: Clocks) -> Millis {
+    clocks.healthy_by.plus(clocks.healthy_for).plus(SLACK)
+}
