@@ -78,6 +78,22 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// The service that it is about, if it is about one.
+    pub fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::Store { workload, .. }
+            | Self::Ensure { workload, .. }
+            | Self::Replace { workload, .. }
+            | Self::Remove { workload, .. }
+            | Self::Drain { workload, .. }
+            | Self::Check { workload, .. } => Some(&workload.service),
+            Self::Route { service, .. } => Some(service),
+            Self::Apply { .. } | Self::Delete { .. } | Self::Wait { .. } => None,
+        }
+    }
+}
+
 /// How large a set is to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

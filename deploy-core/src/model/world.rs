@@ -34,6 +34,17 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// What is observed of a set without instances.
+    pub fn nothing(workload: &WorkloadRef) -> Self {
+        let release = Release {
+            id: workload.release.clone(),
+            service: workload.service.clone(),
+            version: String::new(),
+            artifact: String::new(),
+        };
+        Self { workload: workload.clone(), release, made_by: None, fence: None, asked: 0, instances: Vec::new() }
+    }
+
     /// The instances that run or are to run: kept ones left out.
     pub fn live(&self) -> impl Iterator<Item = &Instance> {
         self.instances.iter().filter(|instance| instance.state != InstanceState::Kept)

@@ -1,20 +1,26 @@
 //! The trait Rollback: a second planner, for the way back.
 
+mod unwind;
+
+pub use unwind::Unwind;
+
 use crate::{
-    journal::Record,
+    engine::State,
     model::{Plan, PlanError},
-    strategy::PlanInput,
 };
 
-/// Plans the way back from a deployment's record. *When* to go back is each step's
+/// Plans the way back from what a deployment did. *When* to go back is each step's
 /// [`OnFailure`](crate::model::OnFailure), or a person's command.
+///
+/// # Guarantees
+/// The same state yields the same plan.
 pub trait Rollback: Send + Sync {
     /// Its name: `unwind`.
     fn name(&self) -> &str;
 
-    /// Plans from what happened and what is there.
+    /// Plans from what happened.
     ///
     /// # Errors
     /// [`PlanError`] where there is no way back.
-    fn plan(&self, record: &[Record], input: &PlanInput) -> Result<Plan, PlanError>;
+    fn plan(&self, state: &State) -> Result<Plan, PlanError>;
 }

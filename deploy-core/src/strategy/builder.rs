@@ -242,6 +242,9 @@ impl Line<'_, '_> {
     }
 
     fn check_by(&mut self, verb: &'static str, check: Named, clocks: Clocks) {
+        if self.situation.count() == 0 {
+            return;
+        }
         let op = Op::Check { workload: self.situation.new.clone(), check, clocks };
         self.step(verb, "Check the new", op, Expect::default(), Undo::Nothing, check_deadline(clocks));
     }

@@ -6,6 +6,8 @@ mod recreate;
 mod rolling;
 mod situation;
 
+pub(crate) use builder::check_deadline;
+
 pub use blue_green::BlueGreen;
 pub use recreate::Recreate;
 pub use rolling::Rolling;

@@ -1,0 +1,329 @@
+use super::{
+    Engine, EngineError, Interrupt, State,
+    decide::Wish,
+    hands::{Behalf, services},
+    run::Run,
+};
+use crate::{
+    journal::Record,
+    lease::{Grant, LeaseEnd, LeaseError},
+    model::{DeploymentId, End, Event, Millis, Payload, Plan, ReleaseId, ServiceSpec, Standing, StepId, TargetId},
+    model::{Expect, Fence},
+    observer::{Notice, Progress},
+    strategy::{PlanInput, Strategy},
+    target::TargetError,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// What is to run.
+pub struct Request {
+    /// The services, each with its release.
+    pub services: Vec<ServiceSpec>,
+    /// The releases' configurations; those that lie in the target's store already may be missing.
+    pub payloads: BTreeMap<ReleaseId, Payload>,
+}
+
+/// How to go about it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long to wait while somebody else deploys.
+    pub lease_wait: Millis,
+    /// How many earlier releases of each service are kept for a fast way back.
+    pub keep: usize,
+    /// How a person's wish reaches the run.
+    pub interrupt: Interrupt,
+}
+
+impl Default for Options {
+    /// Waits 5 min for the lease, keeps three releases.
+    fn default() -> Self {
+        Self { lease_wait: Millis::from_secs(300), keep: 3, interrupt: Interrupt::default() }
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Which deployment; none where there was nothing to do.
+    pub deployment: Option<DeploymentId>,
+    /// How it finished.
+    pub finish: Finish,
+}
+
+/// How a run finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The deployment has ended.
+    Ended(End),
+    /// It waits; the same command carries on.
+    Suspended(String),
+    /// Everything was as wanted already.
+    Unchanged,
+}
+
+/// How far back releases are looked up.
+const REMEMBERED: usize = 10;
+/// The pause between two tries to take a lease that somebody holds.
+const LEASE_PAUSE: Duration = Duration::from_millis(200);
+
+/// A lease, and on whose behalf.
+struct Held {
+    grant: Grant,
+    interrupt: Interrupt,
+}
+
+impl Engine {
+    /// Deploys: carries an interrupted deployment of the same releases on, unwinds one of other releases first, and
+    /// otherwise plans by the strategy and runs the plan.
+    ///
+    /// # Errors
+    /// [`EngineError`]; a deployment that failed is a [`Report`].
+    pub async fn deploy(
+        &self,
+        request: &Request,
+        strategy: &dyn Strategy,
+        options: &Options,
+    ) -> Result<Report, EngineError> {
+        self.with_lease(options, async |held| {
+            let wanted: BTreeSet<_> = request.services.iter().map(|spec| &spec.release.id).collect();
+            if let Some((deployment, state)) = self.interrupted().await? {
+                let its: BTreeSet<_> = state.plan().releases().map(|release| &release.id).collect();
+                if its == wanted {
+                    let theirs = state.plan().strategy.clone();
+                    if theirs != strategy.name() {
+                        return Err(EngineError::OtherStrategy { deployment, theirs, ours: strategy.name().into() });
+                    }
+                    return self.carry_on(held, deployment, state, &request.payloads, options).await;
+                }
+                let held = Held { interrupt: unwinding("another release is deployed"), ..*held };
+                let report = self.carry_on(&held, deployment, state, &BTreeMap::new(), options).await?;
+                if matches!(report.finish, Finish::Ended(End::Stuck { .. } | End::Halted { .. })) {
+                    return Ok(report);
+                }
+            }
+            let plan = self.plan_now(&request.services, strategy).await?;
+            self.run_new(held, plan, &request.payloads, options).await
+        })
+        .await
+    }
+
+    /// What [`deploy`](Self::deploy) would do, from the world as it is. Takes no lease and changes nothing.
+    ///
+    /// # Errors
+    /// Where the target can't be observed, or there is no plan.
+    pub async fn plan(&self, services: &[ServiceSpec], strategy: &dyn Strategy) -> Result<Plan, EngineError> {
+        self.plan_now(services, strategy).await
+    }
+
+    /// Runs a plan that was made earlier.
+    ///
+    /// # Errors
+    /// [`EngineError::Stale`], before any change, where what the plan was made from isn't true any more.
+    pub async fn run_plan(
+        &self,
+        plan: Plan,
+        payloads: &BTreeMap<ReleaseId, Payload>,
+        options: &Options,
+    ) -> Result<Report, EngineError> {
+        self.accepts(&plan)?;
+        self.with_lease(options, async |held| {
+            if let Some((deployment, state)) = self.interrupted().await? {
+                if *state.plan() == plan {
+                    return self.carry_on(held, deployment, state, payloads, options).await;
+                }
+                let expected = "no interrupted deployment".into();
+                return Err(EngineError::Stale { expected, found: format!("deployment {deployment}, interrupted") });
+            }
+            let world = self.world(&services(&plan)).await.map_err(EngineError::Observe)?;
+            let basis = Expect { ready: plan.basis.clone(), done: Vec::new() };
+            if let Standing::Conflict { expected, found } = basis.standing(&world) {
+                return Err(EngineError::Stale { expected, found });
+            }
+            self.run_new(held, plan.clone(), payloads, options).await
+        })
+        .await
+    }
+
+    /// Carries the interrupted deployment on.
+    ///
+    /// # Errors
+    /// [`EngineError::NothingInterrupted`] where there is none.
+    pub async fn resume(&self, options: &Options) -> Result<Report, EngineError> {
+        self.with_lease(options, async |held| {
+            let (deployment, state) = self.interrupted().await?.ok_or(EngineError::NothingInterrupted)?;
+            self.carry_on(held, deployment, state, &BTreeMap::new(), options).await
+        })
+        .await
+    }
+
+    /// Unwinds the interrupted deployment.
+    ///
+    /// # Errors
+    /// [`EngineError::NothingInterrupted`] where there is none.
+    pub async fn abort(&self, options: &Options) -> Result<Report, EngineError> {
+        self.with_lease(options, async |held| {
+            let (deployment, state) = self.interrupted().await?.ok_or(EngineError::NothingInterrupted)?;
+            let held = Held { interrupt: unwinding("it was aborted"), ..*held };
+            self.carry_on(&held, deployment, state, &BTreeMap::new(), options).await
+        })
+        .await
+    }
+
+    /// Does something under the lease, and gives it back whatever comes of it.
+    async fn with_lease<T>(
+        &self,
+        options: &Options,
+        work: impl AsyncFnOnce(&Held) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let grant = self.take_lease(options).await?;
+        let result = async {
+            if grant.before != LeaseEnd::Freed {
+                self.adopt(grant).await?;
+            }
+            work(&Held { grant, interrupt: options.interrupt.clone() }).await
+        };
+        let result = result.await;
+        if !matches!(result, Err(EngineError::TakenOver { .. })) {
+            // it expires by itself where this fails
+            let _ = self.lease.free(grant.fence).await;
+        }
+        result
+    }
+
+    async fn take_lease(&self, options: &Options) -> Result<Grant, EngineError> {
+        let until = Instant::now() + options.lease_wait.duration();
+        loop {
+            match self.lease.take(&self.holder).await {
+                Ok(grant) => return Ok(grant),
+                Err(LeaseError::Held { holder, left }) if Instant::now() < until => {
+                    let wait = Millis::from(until.saturating_duration_since(Instant::now()));
+                    self.tell(Progress::LeaseHeld { holder, left, wait });
+                    sleep(LEASE_PAUSE).await;
+                }
+                Err(error) => return Err(EngineError::Lease(error)),
+            }
+        }
+    }
+
+    /// Makes late calls of a holder that didn't give its lease back miss.
+    async fn adopt(&self, grant: Grant) -> Result<(), EngineError> {
+        let deployment = self.journal.deployments().await?.last().copied().unwrap_or(DeploymentId(0));
+        let deadline = Instant::now() + grant.ttl.duration();
+        let cx = Behalf { deployment, fence: grant.fence }.cx(&StepId::new("adopt"), deadline);
+        self.target.adopt(&cx, grant.before).await.map_err(|error| stopped(error, grant.fence))
+    }
+
+    /// The last deployment, if it hasn't ended.
+    async fn interrupted(&self) -> Result<Option<(DeploymentId, State)>, EngineError> {
+        let Some(deployment) = self.journal.deployments().await?.last().copied() else { return Ok(None) };
+        let records = self.journal.read(deployment).await?;
+        let state = State::replay(&records).map_err(|source| EngineError::State { deployment, source })?;
+        Ok(state.filter(|state| state.end().is_none()).map(|state| (deployment, state)))
+    }
+
+    async fn plan_now(&self, wanted: &[ServiceSpec], strategy: &dyn Strategy) -> Result<Plan, EngineError> {
+        let names: Vec<_> = wanted.iter().map(|spec| spec.release.service.clone()).collect();
+        let world = self.world(&names).await.map_err(EngineError::Observe)?;
+        let home: TargetId = self.target.id().clone();
+        let input = PlanInput {
+            capabilities: BTreeMap::from([(home.clone(), self.target.capabilities())]),
+            home,
+            wanted: wanted.to_vec(),
+            world,
+            known: self.known().await?,
+        };
+        let plan = strategy.plan(&input)?;
+        self.accepts(&plan).map(|()| plan)
+    }
+
+    /// What the last deployments knew of their releases.
+    async fn known(&self) -> Result<BTreeMap<ReleaseId, ServiceSpec>, EngineError> {
+        let mut known = BTreeMap::new();
+        for deployment in self.journal.deployments().await?.into_iter().rev().take(REMEMBERED) {
+            for record in self.journal.read(deployment).await?.into_iter().take(1) {
+                if let Event::Planned { plan } = record.event {
+                    for spec in plan.services {
+                        known.entry(spec.release.id.clone()).or_insert(spec);
+                    }
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    async fn run_new(
+        &self,
+        held: &Held,
+        plan: Plan,
+        payloads: &BTreeMap<ReleaseId, Payload>,
+        options: &Options,
+    ) -> Result<Report, EngineError> {
+        if plan.steps.is_empty() {
+            return Ok(Report { deployment: None, finish: Finish::Unchanged });
+        }
+        let last = self.journal.deployments().await?.last().map_or(0, |last| last.0);
+        let deployment = DeploymentId(last + 1);
+        let event = Event::Planned { plan: Box::new(plan) };
+        let state = State::begin(&event).map_err(|source| EngineError::State { deployment, source })?;
+        let record = Record::new(1, held.grant.fence, event);
+        self.journal.append(deployment, &record).await?;
+        (self.observer)(&Notice::Event { deployment, record: Box::new(record) });
+        self.carry_on(held, deployment, state, payloads, options).await
+    }
+
+    async fn carry_on(
+        &self,
+        held: &Held,
+        deployment: DeploymentId,
+        state: State,
+        payloads: &BTreeMap<ReleaseId, Payload>,
+        options: &Options,
+    ) -> Result<Report, EngineError> {
+        self.accepts(state.active())?;
+        let behalf = Behalf { deployment, fence: held.grant.fence };
+        let interrupt = held.interrupt.clone();
+        let mut run = Run { engine: self, behalf, grant: held.grant, state, payloads, interrupt };
+        run.lease_taken().await?;
+        let state = run.to_rest().await?;
+        let finish = match state.end() {
+            Some(end) => Finish::Ended(end.clone()),
+            None => Finish::Suspended(state.suspended().unwrap_or("it waits").into()),
+        };
+        if finish == Finish::Ended(End::Succeeded) {
+            self.prune(state.plan(), behalf, options.keep).await;
+        }
+        Ok(Report { deployment: Some(deployment), finish })
+    }
+
+    /// Clears kept releases: what fails here is told, and changes no outcome.
+    async fn prune(&self, plan: &Plan, behalf: Behalf, keep: usize) {
+        let deadline = Instant::now() + PRUNE_BY;
+        let cx = behalf.cx(&StepId::new("prune"), deadline);
+        for service in services(plan) {
+            let pruned = tokio::time::timeout_at(deadline, self.target.prune(&cx, &service, keep)).await;
+            let why = match pruned {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "it took too long".into(),
+            };
+            let text = format!("earlier releases of {service} are still there: {why}; the next deployment tries again");
+            self.tell(Progress::Warning { text });
+        }
+    }
+}
+
+/// How long clearing kept releases may take.
+const PRUNE_BY: Duration = Duration::from_secs(60);
+
+fn unwinding(why: &'static str) -> Interrupt {
+    Interrupt::with(Wish::GoBack(why))
+}
+
+fn stopped(error: TargetError, ours: Fence) -> EngineError {
+    match error {
+        TargetError::Fenced { .. } => EngineError::TakenOver { ours },
+        error => EngineError::Observe(error),
+    }
+}

@@ -1,0 +1,179 @@
+use super::{Engine, hands::Behalf};
+use crate::{
+    model::{Count, Fence, Millis, Op, Outcome, Payload, ReleaseId, RouterId, Standing, Step, WorkloadRef, World},
+    observer::Progress,
+    router::{Router, Uptake},
+    target::{Cx, TargetError},
+};
+use std::{collections::BTreeMap, time::Duration};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// What no outcome can tell: the run must end at once.
+#[derive(Debug)]
+pub(super) struct Fenced {
+    pub(super) ours: Fence,
+}
+
+/// What an attempt came to.
+enum Attempt {
+    Over(Outcome),
+    /// Over, but requests may follow the old routes for a while.
+    Settling(Outcome, Duration),
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+impl Engine {
+    /// Performs a step: compares what it expects, does it, and tries again what may succeed later, until its deadline.
+    /// `again`: an earlier process has started it.
+    pub(super) async fn perform(
+        &self,
+        step: &Step,
+        behalf: Behalf,
+        again: bool,
+        payloads: &BTreeMap<ReleaseId, Payload>,
+    ) -> Result<Outcome, Fenced> {
+        let deadline = Instant::now() + step.deadline.duration();
+        let cx = behalf.cx(&step.id, deadline);
+        let mut last = None;
+        let attempts = async {
+            let mut pause = FIRST_PAUSE;
+            loop {
+                match self.attempt(step, &cx, again || last.is_some(), payloads).await {
+                    Ok(attempt) => return Ok(attempt),
+                    Err(TargetError::Fenced { ours, .. }) => return Err(Fenced { ours }),
+                    Err(error) if error.is_retryable() => {
+                        let why = with_sources(&error);
+                        self.tell(Progress::Retry { step: step.id.clone(), why: why.clone() });
+                        last = Some(why);
+                        sleep(pause).await;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    }
+                    Err(error) => return Ok(Attempt::Over(Outcome::Failed { reason: with_sources(&error) })),
+                }
+            }
+        };
+        let attempt = timeout_at(deadline, attempts).await;
+        match attempt {
+            Ok(Ok(Attempt::Over(outcome))) => Ok(outcome),
+            Ok(Ok(Attempt::Settling(outcome, time))) => {
+                sleep(time).await;
+                Ok(outcome)
+            }
+            Ok(Err(fenced)) => Err(fenced),
+            Err(_) => {
+                let why = last.map(|why| format!(": {why}")).unwrap_or_default();
+                Ok(Outcome::Failed { reason: format!("it wasn't done within its deadline of {}{why}", step.deadline) })
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        step: &Step,
+        cx: &Cx,
+        again: bool,
+        payloads: &BTreeMap<ReleaseId, Payload>,
+    ) -> Result<Attempt, TargetError> {
+        let applied = || Attempt::Over(Outcome::Applied);
+        match &step.op {
+            Op::Check { workload, check, clocks } => {
+                return Ok(Attempt::Over(match self.check(&step.id, workload, check, *clocks).await {
+                    Ok(()) => Outcome::Applied,
+                    Err(reason) => Outcome::Failed { reason },
+                }));
+            }
+            Op::Wait { time } => {
+                sleep(time.duration()).await;
+                return Ok(applied());
+            }
+            Op::Drain { router, workload } => {
+                let by = Millis(Millis::from(cx.left()).0.saturating_sub(DRAIN_SLACK.0));
+                if let Some(ended @ 1..) = self.router(router)?.drain(cx, workload, by).await? {
+                    let text = format!("{ended} requests at {workload} were ended at the drain's deadline");
+                    self.tell(Progress::Warning { text });
+                }
+                return Ok(applied());
+            }
+            _ => {}
+        }
+        let service = step.op.service().cloned();
+        let world = self.world(service.as_slice()).await?;
+        let found = match step.expect.standing(&world) {
+            Standing::Done => Some(match again || made_here(&step.op, &world, cx) {
+                true => Outcome::Resumed,
+                false => Outcome::Coincided,
+            }),
+            Standing::Ready => None,
+            Standing::Conflict { expected, found } => {
+                return Ok(Attempt::Over(Outcome::Conflict { expected, found }));
+            }
+        };
+        if let Op::Route { router, service, shares } = &step.op {
+            // asked again where it is done already: it may not have been taken up yet
+            let from = world.shares(router, service);
+            let uptake = self.router(router)?.route(cx, service, &from, shares).await?;
+            let outcome = found.unwrap_or(Outcome::Applied);
+            return Ok(match uptake {
+                Uptake::Acknowledged => Attempt::Over(outcome),
+                Uptake::Settle(time) => Attempt::Settling(outcome, time.duration()),
+            });
+        }
+        if let Some(outcome) = found {
+            return Ok(Attempt::Over(outcome));
+        }
+        match &step.op {
+            Op::Store { release, .. } => {
+                let payload = payloads.get(&release.id).ok_or_else(|| TargetError::Rejected {
+                    why: format!("the configuration of {} isn't at hand; run `up` with its file again", release.id),
+                })?;
+                self.target.store(cx, release, payload).await?;
+            }
+            Op::Apply { object } => self.target.apply(cx, object).await?,
+            Op::Delete { object } => self.target.delete(cx, object).await?,
+            Op::Ensure { workload, count } => {
+                let count = match count {
+                    Count::Exactly(count) => Some(*count),
+                    Count::Leave => None,
+                    Count::AsServing(release) => {
+                        let of = WorkloadRef { release: release.clone(), ..workload.clone() };
+                        Some(world.asked(&of))
+                    }
+                };
+                self.target.ensure(cx, workload, count).await?;
+            }
+            Op::Replace { workload, from, pace } => self.target.replace(cx, workload, from, *pace).await?,
+            Op::Remove { workload, keep } => self.target.remove(cx, workload, *keep).await?,
+            Op::Route { .. } | Op::Drain { .. } | Op::Check { .. } | Op::Wait { .. } => {}
+        }
+        Ok(applied())
+    }
+
+    fn router(&self, id: &RouterId) -> Result<&dyn Router, TargetError> {
+        let unknown = || TargetError::Rejected { why: format!("there is no router {id}") };
+        self.routers.get(id).map(|router| &**router).ok_or_else(unknown)
+    }
+}
+
+/// What is left of a drain step's time for the call itself.
+const DRAIN_SLACK: Millis = Millis::from_secs(5);
+
+/// Whether a set was made by an earlier attempt at this step.
+fn made_here(op: &Op, world: &World, cx: &Cx) -> bool {
+    let (Op::Ensure { workload, .. } | Op::Replace { workload, .. }) = op else { return false };
+    let made_by = world.workload(workload).and_then(|there| there.made_by.as_ref());
+    made_by.is_some_and(|(deployment, step)| *deployment == cx.deployment && *step == cx.step)
+}
+
+/// An error with what caused it, on one line.
+pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,207 @@
+use super::{
+    Engine, EngineError, Interrupt, State, StepState,
+    decide::{Decision, decide, way_back},
+    hands::{Behalf, only_waits},
+    perform::Fenced,
+};
+use crate::{
+    journal::Record,
+    lease::{Grant, LeaseError},
+    model::{Event, GuardId, Outcome, Payload, ReleaseId, StepId, Watch},
+    observer::{Notice, Progress},
+};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{AbortHandle, Abortable, BoxFuture},
+    stream::FuturesUnordered,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::time::{Instant, sleep};
+
+/// One process's run of one deployment, until it ends or rests.
+pub(super) struct Run<'e> {
+    pub(super) engine: &'e Engine,
+    pub(super) behalf: Behalf,
+    pub(super) grant: Grant,
+    pub(super) state: State,
+    pub(super) payloads: &'e BTreeMap<ReleaseId, Payload>,
+    pub(super) interrupt: Interrupt,
+}
+
+/// Futures under way by name, each of which can be given up.
+struct Pending<'e, K, T> {
+    futures: FuturesUnordered<BoxFuture<'e, (K, Option<T>)>>,
+    handles: BTreeMap<K, AbortHandle>,
+}
+
+impl<'e, K: Ord + Clone + Send + 'e, T: Send + 'e> Pending<'e, K, T> {
+    fn new() -> Self {
+        Self { futures: FuturesUnordered::new(), handles: BTreeMap::new() }
+    }
+
+    fn push(&mut self, key: K, future: impl Future<Output = T> + Send + 'e) {
+        let (handle, registration) = AbortHandle::new_pair();
+        self.handles.insert(key.clone(), handle);
+        self.futures.push(Abortable::new(future, registration).map(|result| (key, result.ok())).boxed());
+    }
+
+    /// The next one that ended; `None` inside for one that was given up. Never, while there is none.
+    async fn next(&mut self) -> (K, Option<T>) {
+        match self.futures.next().await {
+            Some((key, result)) => {
+                self.handles.remove(&key);
+                (key, result)
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    fn keys(&self) -> BTreeSet<K> {
+        self.handles.keys().cloned().collect()
+    }
+
+    fn give_up(&self, which: impl Fn(&K) -> bool) {
+        self.handles.iter().filter(|(key, _)| which(key)).for_each(|(_, handle)| handle.abort());
+    }
+}
+
+impl<'e> Run<'e> {
+    /// Carries the deployment on until it ends or rests.
+    ///
+    /// # Errors
+    /// Where nothing more may be done: the journal failed, or somebody else has taken over. What was under way is
+    /// dropped, and the next run settles it.
+    pub(super) async fn to_rest(mut self) -> Result<State, EngineError> {
+        let mut steps: Pending<'e, StepId, Result<Outcome, Fenced>> = Pending::new();
+        let mut guards: Pending<'e, GuardId, String> = Pending::new();
+        let lost = keep_lease(self.engine, self.grant);
+        let mut lost = std::pin::pin!(lost);
+        loop {
+            let wish = self.interrupt.wish();
+            match decide(&self.state, &steps.keys(), wish) {
+                Decision::Start(ready) => {
+                    for id in ready {
+                        self.start(&id, &mut steps).await?;
+                    }
+                }
+                Decision::Settle => {}
+                Decision::GiveUp => {
+                    let plan = self.state.active();
+                    steps.give_up(|id| plan.step(id).is_some_and(|step| only_waits(&step.op)));
+                }
+                Decision::Unwind(reason) => {
+                    guards.give_up(|_| true);
+                    let plan = Box::new(way_back(&self.state)?);
+                    self.append(Event::Unwinding { plan, reason }).await?;
+                    continue;
+                }
+                Decision::Suspend(reason) => {
+                    self.append(Event::Suspended { reason }).await?;
+                    return Ok(self.state);
+                }
+                Decision::End(end) => {
+                    self.append(Event::Ended(end)).await?;
+                    return Ok(self.state);
+                }
+            }
+            self.watch(&mut guards);
+            tokio::select! {
+                biased;
+                error = &mut lost => return Err(error),
+                (step, outcome) = steps.next() => match outcome {
+                    Some(Ok(outcome)) => self.append(Event::StepEnded { step, outcome }).await?,
+                    Some(Err(Fenced { ours })) => return Err(EngineError::TakenOver { ours }),
+                    None => {}
+                },
+                (guard, reason) = guards.next() => if let Some(reason) = reason {
+                    self.tell_logs(&guard).await;
+                    self.append(Event::GuardFailed { guard, reason }).await?;
+                },
+                () = self.interrupt.changed_from(wish) => {}
+            }
+        }
+    }
+
+    /// Says who works now: the first event of each process.
+    pub(super) async fn lease_taken(&mut self) -> Result<(), EngineError> {
+        let fences = BTreeMap::from([(self.state.plan().home.clone(), self.grant.fence)]);
+        self.append(Event::LeaseTaken { fences, holder: self.engine.holder.clone() }).await
+    }
+
+    async fn tell_logs(&self, guard: &GuardId) {
+        for guard in self.state.plan().guards.iter().filter(|of| of.id == *guard) {
+            let Watch::Check { workload, .. } = &guard.watch;
+            self.engine.tell_logs(workload).await;
+        }
+    }
+
+    async fn start(
+        &mut self,
+        id: &StepId,
+        steps: &mut Pending<'e, StepId, Result<Outcome, Fenced>>,
+    ) -> Result<(), EngineError> {
+        let again = self.state.step(id) == Some(&StepState::Started);
+        if !again {
+            self.append(Event::StepStarted { step: id.clone() }).await?;
+        }
+        let (engine, plan, behalf, payloads) = (self.engine, self.state.active().clone(), self.behalf, self.payloads);
+        let name = id.clone();
+        steps.push(id.clone(), async move {
+            match plan.step(&name) {
+                Some(step) => engine.perform(step, behalf, again, payloads).await,
+                None => Ok(Outcome::Failed { reason: "it isn't in the plan".into() }),
+            }
+        });
+        Ok(())
+    }
+
+    /// Begins and ends the guards whose time it is.
+    fn watch(&self, guards: &mut Pending<'e, GuardId, String>) {
+        let watched = guards.keys();
+        for guard in &self.state.plan().guards {
+            let is_time = self.state.unwinding().is_none()
+                && self.state.trouble().is_none()
+                && self.state.is_passed(&guard.from)
+                && !matches!(self.state.step(&guard.until), Some(StepState::Ended(_)));
+            match (is_time, watched.contains(&guard.id)) {
+                (true, false) => {
+                    let (engine, of) = (self.engine, guard.clone());
+                    guards.push(guard.id.clone(), async move {
+                        let Watch::Check { workload, check, interval, failures } = &of.watch;
+                        let tell = |trouble| engine.tell(Progress::Watched { guard: of.id.clone(), trouble });
+                        engine.watch(workload, check, *interval, *failures, tell).await
+                    });
+                }
+                (false, true) => guards.give_up(|id| *id == guard.id),
+                _ => {}
+            }
+        }
+    }
+
+    /// Durable first, then true.
+    async fn append(&mut self, event: Event) -> Result<(), EngineError> {
+        let deployment = self.behalf.deployment;
+        let next = self.state.apply(&event).map_err(|source| EngineError::State { deployment, source })?;
+        let record = Record::new(next.seq(), self.behalf.fence, event);
+        self.engine.journal.append(deployment, &record).await?;
+        self.state = next;
+        (self.engine.observer)(&Notice::Event { deployment, record: Box::new(record) });
+        Ok(())
+    }
+}
+
+/// Renews the lease for as long as it is polled; ends only when it is lost.
+async fn keep_lease(engine: &Engine, grant: Grant) -> EngineError {
+    let ttl = grant.ttl.duration();
+    let mut held = Instant::now();
+    loop {
+        sleep(ttl / 3).await;
+        match tokio::time::timeout(ttl / 3, engine.lease.renew(grant.fence)).await {
+            Ok(Ok(())) => held = Instant::now(),
+            Ok(Err(LeaseError::Lost { ours, .. })) => return EngineError::TakenOver { ours },
+            // nobody answered: it may hold until its time is over
+            Ok(Err(_)) | Err(_) if held.elapsed() < ttl => {}
+            Ok(Err(_)) | Err(_) => return EngineError::TakenOver { ours: grant.fence },
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use super::Rollback;
+use crate::{
+    engine::{State, StepState},
+    model::{Expect, Fact, OnFailure, Op, Outcome, Plan, PlanError, Step, StepId, Undo},
+    strategy::check_deadline,
+};
+use std::collections::BTreeMap;
+
+/// *Unwind*: undoes the steps that started, in reverse of their order, back to the last barrier.
+///
+/// What somebody else did ([`Outcome::Coincided`]) stays. A step without an outcome counts as started: undo tolerates
+/// that it never ran, or ran halfway.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwind;
+
+impl Rollback for Unwind {
+    fn name(&self) -> &str {
+        "unwind"
+    }
+
+    fn plan(&self, state: &State) -> Result<Plan, PlanError> {
+        let plan = state.plan();
+        let mut back = Back { plan, steps: Vec::new(), tails: BTreeMap::new() };
+        for step in plan.in_order()?.into_iter().rev() {
+            let undone = match state.step(&step.id) {
+                None | Some(StepState::Ended(Outcome::Coincided | Outcome::Conflict { .. })) => &Undo::Nothing,
+                Some(_) => &step.undo,
+            };
+            match undone {
+                Undo::Barrier { .. } => break,
+                Undo::Nothing | Undo::Keep { .. } => back.add(step, &[]),
+                Undo::Do { ops } => back.add(step, ops),
+            }
+        }
+        let plan = Plan {
+            strategy: self.name().into(),
+            basis: Vec::new(),
+            guards: Vec::new(),
+            steps: back.steps,
+            ..plan.clone()
+        };
+        plan.validate().map(|()| plan)
+    }
+}
+
+struct Back<'a> {
+    plan: &'a Plan,
+    steps: Vec<Step>,
+    /// For each step of the plan that was looked at: what must end before those that it waited for are undone.
+    tails: BTreeMap<&'a StepId, Vec<StepId>>,
+}
+
+impl<'a> Back<'a> {
+    fn add(&mut self, step: &'a Step, ops: &[Op]) {
+        let dependents = self.plan.steps.iter().filter(|other| other.after.contains(&step.id));
+        let mut after: Vec<_> = dependents.filter_map(|other| self.tails.get(&other.id)).flatten().cloned().collect();
+        after.sort();
+        after.dedup();
+        for (index, op) in ops.iter().enumerate() {
+            let id = match index {
+                0 => StepId::new(format!("undo {}", step.id)),
+                index => StepId::new(format!("undo {} ({})", step.id, index + 1)),
+            };
+            self.steps.push(Step {
+                id: id.clone(),
+                stage: "Go back".into(),
+                after: std::mem::replace(&mut after, vec![id]),
+                expect: expect(op, &step.op),
+                op: op.clone(),
+                undo: Undo::Nothing,
+                on_failure: OnFailure::Halt,
+                deadline: match op {
+                    Op::Check { clocks, .. } => check_deadline(*clocks),
+                    _ => step.deadline,
+                },
+            });
+        }
+        self.tails.insert(&step.id, after);
+    }
+}
+
+/// An undo tolerates that its step never ran or ran halfway, but not that somebody else moved the traffic.
+fn expect(op: &Op, undone: &Op) -> Expect {
+    let routed = |op: &Op| match op {
+        Op::Route { router, service, shares } => {
+            Some(Fact::Routed { router: router.clone(), service: service.clone(), shares: shares.clone() })
+        }
+        _ => None,
+    };
+    let done = match op {
+        Op::Apply { object } => Some(Fact::Applied { object: object.clone() }),
+        Op::Delete { object } => Some(Fact::Missing { object: object.clone() }),
+        op => routed(op),
+    };
+    Expect { ready: routed(op).and_then(|_| routed(undone)).into_iter().collect(), done: done.into_iter().collect() }
+}
