@@ -5,7 +5,7 @@
 //! [`Target`](target::Target), and writes each step to a [`Journal`](journal::Journal) before it has an effect, so that another process can
 //! carry on after this one was killed.
 //!
-//! This crate names no backend. Targets live in crates of their own; [`testing`] has a simulated one, and the suite that
+//! This crate names no backend. Targets live in crates of their own; the feature `testing` has a simulated one, and the suite that
 //! every target must pass.
 
 pub mod engine;

@@ -286,7 +286,7 @@ impl Engine {
         let interrupt = held.interrupt.clone();
         let mut run = Run { engine: self, behalf, grant: held.grant, state, payloads, interrupt };
         run.lease_taken().await?;
-        let state = run.to_rest().await?;
+        let state = run.until_rest().await?;
         let finish = match state.end() {
             Some(end) => Finish::Ended(end.clone()),
             None => Finish::Suspended(state.suspended().unwrap_or("it waits").into()),

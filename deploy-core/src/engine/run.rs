@@ -71,7 +71,7 @@ impl<'e> Run<'e> {
     /// # Errors
     /// Where nothing more may be done: the journal failed, or somebody else has taken over. What was under way is
     /// dropped, and the next run settles it.
-    pub(super) async fn to_rest(mut self) -> Result<State, EngineError> {
+    pub(super) async fn until_rest(mut self) -> Result<State, EngineError> {
         let mut steps: Pending<'e, StepId, Result<Outcome, Fenced>> = Pending::new();
         let mut guards: Pending<'e, GuardId, String> = Pending::new();
         let lost = keep_lease(self.engine, self.grant);
