@@ -213,9 +213,11 @@ impl Line<'_, '_> {
         let workload = self.situation.new.clone();
         let keep = self.situation.new_known || self.situation.spec.keep_failed;
         let owned = self.situation.can.owns_counts;
+        let spec = self.situation.spec;
         let back = match from {
-            0 => Op::Remove { workload: workload.clone(), keep },
-            from => Op::Ensure { workload: workload.clone(), count: Count::Exactly(from) },
+            0 => vec![Op::Remove { workload: workload.clone(), keep }],
+            from if from > to => grow_back(&workload, Count::Exactly(from), spec),
+            from => vec![Op::Ensure { workload: workload.clone(), count: Count::Exactly(from) }],
         };
         let (count, done, ready) = match owned {
             true => (Count::Leave, Fact::Asked { workload: workload.clone(), min: 1, max: u32::MAX }, Vec::new()),
@@ -225,7 +227,7 @@ impl Line<'_, '_> {
             }
         };
         let expect = Expect { ready, done: vec![done] };
-        self.step("start", "Start the new", Op::Ensure { workload, count }, expect, Undo::Do { ops: vec![back] }, MAKE);
+        self.step("start", "Start the new", Op::Ensure { workload, count }, expect, Undo::Do { ops: back }, MAKE);
     }
 
     /// Waits until the new release is healthy.
@@ -304,13 +306,7 @@ impl Line<'_, '_> {
         if from == to {
             return;
         }
-        let spec = self.situation.olds[old].spec;
-        let undo = Undo::Do {
-            ops: vec![
-                Op::Ensure { workload: workload.clone(), count: Count::Exactly(from) },
-                Op::Check { workload: workload.clone(), check: spec.check.clone(), clocks: spec.clocks },
-            ],
-        };
+        let undo = self.undo_of_stop(old, &workload, Count::Exactly(from));
         let deadline = self.situation.spec.stop_by.plus(SLACK);
         let expect = Expect { ready: vec![Fact::up_to(&workload, from)], done: vec![Fact::asked(&workload, to)] };
         let op = match to {
@@ -320,15 +316,19 @@ impl Line<'_, '_> {
         self.step("stop", "Stop the old", op, expect, undo, deadline);
     }
 
+    /// A set that a router sends nothing to is a leftover: nobody wants it back.
+    fn undo_of_stop(&self, old: usize, workload: &WorkloadRef, count: Count) -> Undo {
+        let old = &self.situation.olds[old];
+        match self.situation.spec.router.is_some() && old.serving == 0 {
+            true => Undo::Nothing,
+            false => Undo::Do { ops: grow_back(workload, count, old.spec) },
+        }
+    }
+
     /// Takes an old set away where the backend owns the counts.
     pub(super) fn retire(&mut self, old: usize) {
-        let (workload, spec) = (self.situation.olds[old].workload.clone(), self.situation.olds[old].spec);
-        let undo = Undo::Do {
-            ops: vec![
-                Op::Ensure { workload: workload.clone(), count: Count::Leave },
-                Op::Check { workload: workload.clone(), check: spec.check.clone(), clocks: spec.clocks },
-            ],
-        };
+        let workload = self.situation.olds[old].workload.clone();
+        let undo = self.undo_of_stop(old, &workload, Count::Leave);
         let expect = Expect { ready: Vec::new(), done: vec![Fact::absent(&workload)] };
         let deadline = self.situation.spec.stop_by.plus(SLACK);
         self.step("stop", "Stop the old", Op::Remove { workload, keep: true }, expect, undo, deadline);
@@ -358,6 +358,12 @@ impl Line<'_, '_> {
             step.on_failure = OnFailure::Halt;
         }
     }
+}
+
+/// Runs a set again, and looks at it before requests go there.
+fn grow_back(workload: &WorkloadRef, count: Count, spec: &ServiceSpec) -> Vec<Op> {
+    let check = Op::Check { workload: workload.clone(), check: spec.check.clone(), clocks: spec.clocks };
+    vec![Op::Ensure { workload: workload.clone(), count }, check]
 }
 
 /// When a check is over at the latest.
