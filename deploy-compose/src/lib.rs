@@ -1,1 +1,54 @@
 //! The Compose Specification as a pure library: text in, a typed model with places out.
+//!
+//! ```no_run
+//! let project = deploy_compose::Loader::new("/srv/shop").env(std::env::vars()).load()?;
+//! for service in project.dependency_order() {
+//!     println!("{} runs {}", service.name, service.image);
+//! }
+//! # Ok::<(), deploy_compose::LoadError>(())
+//! ```
+//!
+//! A file goes through five steps, each of which reports everything it finds with file, line and column:
+//!
+//! 1. YAML becomes a tree of nodes with places. Anchors, `<<`, `!reset` and `!override` are resolved, and a key that
+//!    stands twice is refused.
+//! 2. Variables are replaced, by the caller's environment and environment files.
+//! 3. Several files are laid over each other by Compose's rules.
+//! 4. The tree is checked against the specification's shape, `schema/compose.json`.
+//! 5. The tree is read into the model. What Compose itself ignores is listed in [`Project::ignored`]; what the
+//!    specification allows and this library doesn't understand yet is refused. Nothing is dropped in silence.
+//!
+//! Values of environment variables and contents of secrets are never part of a message or of `Debug`.
+
+mod cycle;
+mod declared;
+mod dotenv;
+mod env_files;
+mod environment;
+mod interpolate;
+mod loader;
+mod locate;
+mod merge;
+mod model;
+mod node;
+mod parse;
+mod paths;
+mod place;
+mod places;
+mod problem;
+mod read;
+mod scalar;
+mod schema;
+mod secrecy;
+mod suggest;
+mod template;
+mod units;
+mod words;
+
+pub use environment::{EnvValue, Environment};
+pub use loader::Loader;
+pub use locate::project_directory;
+pub use model::*;
+pub use place::Place;
+pub use problem::{Ignored, LoadError, Problem, Warning};
+pub use units::{ByteSize, NanoCpus};
