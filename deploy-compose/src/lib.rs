@@ -15,11 +15,12 @@
 //! 2. Variables are replaced, by the caller's environment and environment files.
 //! 3. Several files are laid over each other by Compose's rules.
 //! 4. The tree is checked against the specification's shape, `schema/compose.json`.
-//! 5. The tree is read into the model. What Compose itself ignores is listed in [`Project::ignored`]; what the
+//! 5. The tree is read into the model. What Compose itself ignores is listed in [`model::Project::ignored`]; what the
 //!    specification allows and this library doesn't understand yet is refused. Nothing is dropped in silence.
 //!
 //! Values of environment variables and contents of secrets are never part of a message or of `Debug`.
 
+mod assemble;
 mod cycle;
 mod declared;
 mod dotenv;
@@ -29,7 +30,7 @@ mod interpolate;
 mod loader;
 mod locate;
 mod merge;
-mod model;
+pub mod model;
 mod node;
 mod parse;
 mod paths;
@@ -48,7 +49,6 @@ mod words;
 pub use environment::{EnvValue, Environment};
 pub use loader::Loader;
 pub use locate::project_directory;
-pub use model::*;
 pub use place::Place;
 pub use problem::{Ignored, LoadError, Problem, Warning};
 pub use units::{ByteSize, NanoCpus};

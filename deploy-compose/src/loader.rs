@@ -1,28 +1,25 @@
 //! Loading a project: files in, a checked and resolved project out.
 
 use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use crate::{
-    LoadError, Place, cycle,
-    declared::{Declared, Kind},
+    LoadError, Place,
+    assemble::{Sources, assemble},
     dotenv,
     environment::Environment,
     interpolate::interpolate,
     locate,
     merge::{merge, without_resets},
-    model::{FileObject, Key, MountKind, Network, Project, Service, ServiceName, Volume},
+    model::Project,
     node::{Node, Value},
     parse::parse,
     paths,
-    places::Places,
     problem::Findings,
-    read::{At, Context, Fields},
     schema,
 };
 
@@ -143,7 +140,9 @@ impl Loader {
             let active = self.environment.get("COMPOSE_PROFILES").unwrap_or_default();
             self.profiles = active.split(',').map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect();
         }
-        self.read(name, files, &root, findings)
+        let sources =
+            Sources { name, files, directory: self.directory, profiles: self.profiles, environment: self.environment };
+        assemble(sources, &root, findings)
     }
 
     fn read_env_files(&mut self, findings: &mut Findings) {
@@ -228,103 +227,5 @@ impl Loader {
                 Ok(Node::new(Place::new("", 1, 1), Value::Map(Vec::new())))
             }
         }
-    }
-
-    fn read(
-        self,
-        name: String,
-        files: Vec<PathBuf>,
-        root: &Node,
-        mut findings: Findings,
-    ) -> Result<Project, LoadError> {
-        let declared = Declared::read(root, &self.profiles);
-        let cx = Context {
-            findings: RefCell::new(&mut findings),
-            environment: &self.environment,
-            directory: &self.directory,
-            project: &name,
-            declared: &declared,
-        };
-        let mut fields = At { node: root, path: String::new(), cx: &cx }.fields();
-        let services = services(&mut fields, &declared);
-        let used = Used::by(services.values());
-        let mut networks = section(&mut fields, Kind::Network, &used.networks, |at, key| Some(Network::read(at, key)));
-        if used.networks.contains("default") {
-            networks.entry(Key::new("default")).or_insert_with(|| Network::unnamed(&name));
-        }
-        let volumes = section(&mut fields, Kind::Volume, &used.volumes, |at, key| Some(Volume::read(at, key)));
-        let secrets =
-            section(&mut fields, Kind::Secret, &used.secrets, |at, key| FileObject::read(at, key, Kind::Secret));
-        let configs =
-            section(&mut fields, Kind::Config, &used.configs, |at, key| FileObject::read(at, key, Kind::Config));
-        fields.take("name");
-        fields.ignore("version", "Compose has no versions of its format any more");
-        fields.finish();
-        let places = Places::of(root);
-        cycle::check(&services, &places, &mut findings);
-        findings.check()?;
-        Ok(Project {
-            name,
-            directory: self.directory,
-            files,
-            profiles: self.profiles,
-            services,
-            networks,
-            volumes,
-            secrets,
-            configs,
-            warnings: findings.warnings,
-            ignored: findings.ignored,
-            environment: self.environment,
-            places,
-        })
-    }
-}
-
-fn services(fields: &mut Fields<'_>, declared: &Declared) -> BTreeMap<ServiceName, Service> {
-    let members = fields.take("services").map(|at| at.members()).unwrap_or_default();
-    let active = members.iter().filter(|(entry, _)| declared.active.contains(&entry.key));
-    active.map(|(entry, at)| (entry.key.as_str().into(), Service::read(&entry.key, at))).collect()
-}
-
-/// The members of a section that services use.
-fn section<T>(
-    fields: &mut Fields<'_>,
-    kind: Kind,
-    used: &BTreeSet<String>,
-    read: impl Fn(&At<'_>, &Key) -> Option<T>,
-) -> BTreeMap<Key, T> {
-    let members = fields.take(kind.section()).map(|at| at.members()).unwrap_or_default();
-    let used = members.iter().filter(|(entry, _)| used.contains(&entry.key));
-    used.filter_map(|(entry, at)| {
-        let key = Key::new(entry.key.as_str());
-        let value = read(at, &key)?;
-        Some((key, value))
-    })
-    .collect()
-}
-
-/// The keys that services refer to.
-#[derive(Default)]
-struct Used {
-    networks: BTreeSet<String>,
-    volumes: BTreeSet<String>,
-    secrets: BTreeSet<String>,
-    configs: BTreeSet<String>,
-}
-
-impl Used {
-    fn by<'s>(services: impl Iterator<Item = &'s Service>) -> Self {
-        let mut used = Self::default();
-        for service in services {
-            used.networks.extend(service.networks.keys().map(Key::to_string));
-            used.secrets.extend(service.secrets.iter().map(|grant| grant.source.to_string()));
-            used.configs.extend(service.configs.iter().map(|grant| grant.source.to_string()));
-            used.volumes.extend(service.volumes.iter().filter_map(|mount| match &mount.kind {
-                MountKind::Volume { source: Some(key), .. } => Some(key.to_string()),
-                _ => None,
-            }));
-        }
-        used
     }
 }

@@ -1,6 +1,7 @@
 //! Lays one file over another, by Compose's rules.
 
 use crate::{
+    Place,
     node::{Entry, Node, Tag, Value, join},
     problem::Findings,
     scalar::Scalar,
@@ -27,6 +28,8 @@ enum Rule {
     Logging,
     /// A map and a list of hosts are the same thing.
     Hosts,
+    /// Two maps are merged, anything else is replaced.
+    Limit,
 }
 
 fn rule(path: &[&str]) -> Rule {
@@ -42,6 +45,7 @@ fn rule(path: &[&str]) -> Rule {
         ["services", _, "build"] => Rule::Build,
         ["services", _, "logging"] => Rule::Logging,
         ["services", _, "extra_hosts"] | ["services", _, "build", "extra_hosts"] => Rule::Hosts,
+        ["services", _, "ulimits", _] => Rule::Limit,
         // `x-` extensions are nobody's but their author's.
         [.., last] if last.starts_with("x-") => Rule::Replace,
         _ => Rule::Usual,
@@ -76,48 +80,43 @@ fn merge_at(base: Node, over: Node, path: &mut Vec<String>, findings: &mut Findi
         return base;
     }
     let rule = rule(&path.iter().map(String::as_str).collect::<Vec<_>>());
-    let same_driver = || match (base.entry("driver"), over.entry("driver")) {
-        (Some(base), Some(over)) => base.value.to_json() == over.value.to_json(),
-        _ => true,
-    };
-    if rule == Rule::Replace || (rule == Rule::Logging && !same_driver()) {
+    if rule == Rule::Replace || (rule == Rule::Logging && !has_same_driver(&base, &over)) {
         return over;
     }
     let (base, over) = (normal(base, rule), normal(over, rule));
     match (base.value, over.value) {
-        (Value::Map(base_entries), Value::Map(entries)) => {
-            let merged = merge_entries(base_entries, entries, path, findings);
+        (Value::Map(entries), Value::Map(more)) => {
+            let merged = merge_entries(entries, more, path, findings);
             Node { place: base.place, tag: base.tag, value: Value::Map(merged) }
         }
         (Value::List(mut items), Value::List(more)) => {
             items.extend(more);
             Node { place: base.place, tag: base.tag, value: Value::List(items) }
         }
-        (Value::Scalar(_), value) if !is_structure(path) => Node { place: over.place, tag: over.tag, value },
-        (Value::Map(_), value @ Value::Scalar(_)) | (Value::Scalar(_), value)
-            if path.get(2).is_some_and(|f| f == "ulimits") =>
-        {
-            Node { place: over.place, tag: over.tag, value }
-        }
         (base_value, value) => {
-            let base = Node { place: base.place, tag: None, value: base_value };
-            let over = Node { place: over.place, tag: None, value };
-            let path = path.iter().fold(String::new(), |path, key| join(&path, key));
+            let earlier = Node { place: base.place, tag: base.tag, value: base_value };
+            let later = Node { place: over.place, tag: over.tag, value };
+            let are_scalars = matches!((&earlier.value, &later.value), (Value::Scalar(_), Value::Scalar(_)));
+            if are_scalars || rule == Rule::Limit {
+                return later;
+            }
             let message = format!(
-                "expected the same kind of value as in the earlier file ({} at {}), but found {}",
-                base.describe_kind(),
-                base.place,
-                over.describe_kind()
+                "expected {} as at {}, but found {}",
+                earlier.describe_kind(),
+                earlier.place,
+                later.describe_kind()
             );
-            findings.problem(&over.place, path, message);
-            base
+            findings.problem(&later.place, path.iter().fold(String::new(), |path, key| join(&path, key)), message);
+            earlier
         }
     }
 }
 
-/// Sections and services themselves are always maps.
-fn is_structure(path: &[String]) -> bool {
-    path.len() <= 2
+fn has_same_driver(base: &Node, over: &Node) -> bool {
+    match (base.entry("driver"), over.entry("driver")) {
+        (Some(base), Some(over)) => base.value.to_json() == over.value.to_json(),
+        _ => true,
+    }
 }
 
 fn merge_entries(
@@ -132,10 +131,11 @@ fn merge_entries(
             continue;
         };
         let earlier = base.remove(index);
+        let earlier_place = earlier.value.place.clone();
         path.push(entry.key.clone());
         let value = merge_at(earlier.value, entry.value, path, findings);
         path.pop();
-        let key_place = if value.place == earlier.key_place { earlier.key_place } else { entry.key_place };
+        let key_place = if value.place == earlier_place { earlier.key_place } else { entry.key_place };
         base.insert(index, Entry { key: entry.key, key_place, value });
     }
     base
@@ -189,7 +189,7 @@ fn pair(item: Node) -> Entry {
     Entry { key: key.to_owned(), key_place: place.clone(), value: Node::new(place, Value::Scalar(value)) }
 }
 
-fn keyed(items: Vec<Node>, value: impl Fn(&crate::Place) -> Value) -> Vec<Entry> {
+fn keyed(items: Vec<Node>, value: impl Fn(&Place) -> Value) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for item in items {
         let place = item.place.clone();
@@ -201,7 +201,7 @@ fn keyed(items: Vec<Node>, value: impl Fn(&crate::Place) -> Value) -> Vec<Entry>
     entries
 }
 
-fn single(place: &crate::Place, key: &str, value: &str) -> Value {
+fn single(place: &Place, key: &str, value: &str) -> Value {
     let value = Node::text(place.clone(), value);
     Value::Map(vec![Entry { key: key.to_owned(), key_place: place.clone(), value }])
 }

@@ -101,7 +101,9 @@ impl Findings {
 
     pub(crate) fn warn(&mut self, place: &Place, path: impl Into<String>, message: impl Into<String>) {
         let warning = Warning { place: Some(place.clone()), path: path.into(), message: message.into() };
-        if !self.warnings.contains(&warning) {
+        // A value that aliases repeat is worth one warning.
+        let is_same = |other: &Warning| other.place == warning.place && other.message == warning.message;
+        if !self.warnings.iter().any(is_same) {
             self.warnings.push(warning);
         }
     }

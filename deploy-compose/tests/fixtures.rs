@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use deploy_compose::{Loader, Project, Service};
+use deploy_compose::{
+    Loader,
+    model::{Project, Service},
+};
 
 fn fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
