@@ -1,14 +1,17 @@
-//! For people who write targets: a simulated target, and the suite that every target must pass.
+//! For people who write targets: a simulated target, fault injection, and the suite that every target must pass.
 //!
 //! - [`SimWorld`] is a simulated backend in one of two [personalities](Personality), with its
 //!   [`SimTarget`], [`SimRouter`], [`SimProber`], [`SimLease`] and [`SimJournal`]. It outlives the deployers that work on
 //!   it, and writes down every [`Violation`] of what a deployment promises.
+//! - [`faults`] makes the calls of any target, router, lease or journal fail, hang, happen twice, or end or freeze their
+//!   caller.
 //! - [`conformance`] is the suite that every target must pass.
 //!
 //! All of it runs in virtual time ([`virtual_time`]), and all that is random comes from a seed.
 
 pub mod conformance;
 mod deployer;
+pub mod faults;
 mod owned;
 mod sim;
 

@@ -1,0 +1,106 @@
+use super::{CallKind, Faults};
+use crate::{
+    lease::LeaseEnd,
+    model::{
+        Capabilities, Instance, Millis, Object, ObjectRef, Pace, Payload, Release, ReleaseId, ServiceName, TargetId,
+        WorkloadRef, World,
+    },
+    prober::{Answer, Probe, ProbeError, Prober},
+    target::{Cx, Target, TargetError},
+};
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use std::sync::Arc;
+
+/// A target with faults.
+pub(super) struct FaultyTarget {
+    inner: Arc<dyn Target>,
+    prober: FaultyProber,
+    faults: Faults,
+}
+
+struct FaultyProber {
+    target: Arc<dyn Target>,
+    faults: Faults,
+}
+
+impl FaultyTarget {
+    pub(super) fn new(inner: Arc<dyn Target>, faults: Faults) -> Self {
+        Self { prober: FaultyProber { target: inner.clone(), faults: faults.clone() }, inner, faults }
+    }
+}
+
+#[async_trait]
+impl Target for FaultyTarget {
+    fn id(&self) -> &TargetId {
+        self.inner.id()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn observe(&self, services: &[ServiceName]) -> Result<World, TargetError> {
+        let about = services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(" ");
+        self.faults.call(CallKind::Observe, about, None, || self.inner.observe(services)).await
+    }
+
+    async fn store(&self, cx: &Cx, release: &Release, payload: &Payload) -> Result<(), TargetError> {
+        let perform = || self.inner.store(cx, release, payload);
+        self.faults.call(CallKind::Store, &release.id, Some(&cx.step), perform).await
+    }
+
+    async fn ensure(&self, cx: &Cx, workload: &WorkloadRef, count: Option<u32>) -> Result<(), TargetError> {
+        let perform = || self.inner.ensure(cx, workload, count);
+        self.faults.call(CallKind::Ensure, &workload.release, Some(&cx.step), perform).await
+    }
+
+    async fn remove(&self, cx: &Cx, workload: &WorkloadRef, keep: bool) -> Result<(), TargetError> {
+        let perform = || self.inner.remove(cx, workload, keep);
+        self.faults.call(CallKind::Remove, &workload.release, Some(&cx.step), perform).await
+    }
+
+    fn prober(&self) -> &dyn Prober {
+        &self.prober
+    }
+
+    async fn replace(&self, cx: &Cx, workload: &WorkloadRef, from: &ReleaseId, pace: Pace) -> Result<(), TargetError> {
+        let perform = || self.inner.replace(cx, workload, from, pace);
+        self.faults.call(CallKind::Replace, &workload.release, Some(&cx.step), perform).await
+    }
+
+    async fn apply(&self, cx: &Cx, object: &Object) -> Result<(), TargetError> {
+        let perform = || self.inner.apply(cx, object);
+        self.faults.call(CallKind::Apply, &object.object, Some(&cx.step), perform).await
+    }
+
+    async fn delete(&self, cx: &Cx, object: &ObjectRef) -> Result<(), TargetError> {
+        let perform = || self.inner.delete(cx, object);
+        self.faults.call(CallKind::Delete, object, Some(&cx.step), perform).await
+    }
+
+    async fn adopt(&self, cx: &Cx, before: LeaseEnd) -> Result<(), TargetError> {
+        self.faults.call(CallKind::Adopt, "", Some(&cx.step), || self.inner.adopt(cx, before)).await
+    }
+
+    async fn prune(&self, cx: &Cx, service: &ServiceName, keep: usize) -> Result<(), TargetError> {
+        let perform = || self.inner.prune(cx, service, keep);
+        self.faults.call(CallKind::Prune, service, Some(&cx.step), perform).await
+    }
+
+    fn watch(&self) -> BoxStream<'static, ()> {
+        self.inner.watch()
+    }
+
+    async fn logs(&self, instance: &Instance, lines: usize) -> Result<Vec<String>, TargetError> {
+        self.faults.call(CallKind::Logs, &instance.name, None, || self.inner.logs(instance, lines)).await
+    }
+}
+
+#[async_trait]
+impl Prober for FaultyProber {
+    async fn probe(&self, instance: &Instance, probe: &Probe, timeout: Millis) -> Result<Answer, ProbeError> {
+        let perform = || self.target.prober().probe(instance, probe, timeout);
+        self.faults.call(CallKind::Probe, &instance.name, None, perform).await
+    }
+}
