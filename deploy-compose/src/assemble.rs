@@ -10,6 +10,7 @@ use crate::{
     LoadError, cycle,
     declared::{Declared, Kind},
     environment::Environment,
+    health,
     model::{FileObject, Key, MountKind, Network, Project, Service, ServiceName, Volume},
     node::Node,
     places::Places,
@@ -37,7 +38,7 @@ pub(crate) fn assemble(sources: Sources, root: &Node, mut findings: Findings) ->
         project: &sources.name,
         declared: &declared,
     };
-    let mut fields = At { node: root, path: String::new(), cx: &cx }.fields();
+    let mut fields = At { node: root, key_place: &root.place, path: String::new(), cx: &cx }.fields();
     let services = services(&mut fields, &declared);
     let used = Used::by(services.values());
     let mut networks = section(&mut fields, Kind::Network, &used.networks, |at, key| Some(Network::read(at, key)));
@@ -52,7 +53,9 @@ pub(crate) fn assemble(sources: Sources, root: &Node, mut findings: Findings) ->
     fields.finish();
     let places = Places::of(root);
     cycle::check(&services, &places, &mut findings);
+    health::check(&services, &places, &mut findings);
     findings.check()?;
+    findings.ignored.sort_by(|a, b| a.place.cmp(&b.place));
     Ok(Project {
         name: sources.name,
         directory: sources.directory,

@@ -26,6 +26,7 @@ mod declared;
 mod dotenv;
 mod env_files;
 mod environment;
+mod health;
 mod interpolate;
 mod loader;
 mod locate;

@@ -1,11 +1,6 @@
 //! Loading a project: files in, a checked and resolved project out.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use crate::{
     LoadError, Place,
@@ -26,7 +21,8 @@ use crate::{
 /// Loads a project.
 ///
 /// It reads the Compose files, `.env` and the files that services name under `env_file` and `label_file`, and nothing
-/// else: not the process's environment, and no content of secrets and configs.
+/// else: not the process's environment, and no content of secrets and configs. Relative paths that a caller gives start
+/// at the working directory; those in files and variables at the project directory.
 #[derive(Clone, Debug)]
 pub struct Loader {
     directory: PathBuf,
@@ -40,10 +36,9 @@ pub struct Loader {
 impl Loader {
     /// A loader for the project in `directory`, which relative paths start at.
     #[must_use]
-    pub fn new(directory: impl AsRef<Path>) -> Self {
-        let directory = directory.as_ref();
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
-            directory: std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned()),
+            directory: absolute(directory),
             files: Vec::new(),
             environment: Environment::new(),
             env_files: None,
@@ -56,7 +51,7 @@ impl Loader {
     /// `compose.yaml`, `compose.yml`, `docker-compose.yml` or `docker-compose.yaml`, and the override file beside it.
     #[must_use]
     pub fn files<P: Into<PathBuf>>(mut self, files: impl IntoIterator<Item = P>) -> Self {
-        self.files.extend(files.into_iter().map(Into::into));
+        self.files.extend(files.into_iter().map(absolute));
         self
     }
 
@@ -70,7 +65,7 @@ impl Loader {
     /// Environment files, later ones over earlier ones, in place of `.env` in the project directory.
     #[must_use]
     pub fn env_files<P: Into<PathBuf>>(mut self, files: impl IntoIterator<Item = P>) -> Self {
-        let files: Vec<PathBuf> = files.into_iter().map(Into::into).collect();
+        let files: Vec<PathBuf> = files.into_iter().map(absolute).collect();
         if !files.is_empty() {
             self.env_files = Some(files);
         }
@@ -168,7 +163,7 @@ impl Loader {
 
     fn compose_files(&self, findings: &mut Findings) -> Vec<PathBuf> {
         if !self.files.is_empty() {
-            return self.files.iter().map(|file| self.directory.join(file)).collect();
+            return self.files.clone();
         }
         if let Some(named) = self.environment.get("COMPOSE_FILE").filter(|named| !named.is_empty()) {
             let separator = self.environment.get("COMPOSE_PATH_SEPARATOR").filter(|s| !s.is_empty()).unwrap_or(":");
@@ -228,4 +223,10 @@ impl Loader {
             }
         }
     }
+}
+
+/// Paths that callers give are relative to the process's working directory, as everywhere.
+fn absolute(path: impl Into<PathBuf>) -> PathBuf {
+    let path = path.into();
+    std::path::absolute(&path).unwrap_or(path)
 }

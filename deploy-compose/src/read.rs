@@ -29,6 +29,8 @@ pub(crate) struct Context<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct At<'a> {
     pub(crate) node: &'a Node,
+    /// Where its key stands; the value's own place for what has none.
+    pub(crate) key_place: &'a Place,
     pub(crate) path: String,
     pub(crate) cx: &'a Context<'a>,
 }
@@ -52,7 +54,7 @@ impl<'a> At<'a> {
     }
 
     pub(crate) fn ignore(&self, why: impl Into<String>) {
-        self.cx.findings.borrow_mut().ignore(self.place(), self.path.clone(), why);
+        self.cx.findings.borrow_mut().ignore(self.key_place, self.path.clone(), why);
     }
 
     /// Reports that `what` was expected where this node stands.
@@ -87,7 +89,12 @@ impl<'a> At<'a> {
     pub(crate) fn items(&self) -> Vec<Self> {
         match &self.node.value {
             Value::List(items) => {
-                let item = |(i, node)| Self { node, path: format!("{}[{i}]", self.path), cx: self.cx };
+                let item = |(i, node): (usize, &'a Node)| Self {
+                    node,
+                    key_place: &node.place,
+                    path: format!("{}[{i}]", self.path),
+                    cx: self.cx,
+                };
                 items.iter().enumerate().map(item).collect()
             }
             Value::Scalar(Scalar::Null) => Vec::new(),
@@ -107,7 +114,7 @@ impl<'a> At<'a> {
     }
 
     fn member(&self, entry: &'a Entry) -> Self {
-        Self { node: &entry.value, path: join(&self.path, &entry.key), cx: self.cx }
+        Self { node: &entry.value, key_place: &entry.key_place, path: join(&self.path, &entry.key), cx: self.cx }
     }
 
     pub(crate) fn fields(&self) -> Fields<'a> {
@@ -259,16 +266,15 @@ impl<'a> Fields<'a> {
     pub(crate) fn finish(self) {
         for entry in self.left {
             let at = self.at.member(entry);
-            let mut findings = self.at.cx.findings.borrow_mut();
             if entry.key.starts_with("x-") {
-                findings.ignore(&entry.key_place, at.path, "an extension; it has no effect of its own");
+                at.ignore("an extension; it has no effect of its own");
             } else {
                 let message = format!(
                     "expected a field that is supported, but found `{}`, which is valid Compose but not supported yet; \
                      remove it, or run this project with another tool",
                     entry.key
                 );
-                findings.problem(&entry.key_place, at.path, message);
+                at.problem_at(&entry.key_place, message);
             }
         }
     }

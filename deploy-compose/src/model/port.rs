@@ -1,10 +1,14 @@
 //! Published and exposed ports.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+    net::IpAddr,
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{is_default, put};
+use super::is_default;
 use crate::{node::Value, read::At, scalar::Scalar};
 
 /// A port of the container that is reachable on the host.
@@ -119,6 +123,7 @@ impl Port {
     /// The ports of a service; ranges become one entry a port. Where two mean the same, the later one stands.
     pub(crate) fn read_all(at: &At<'_>) -> Vec<Self> {
         let mut ports: Vec<Self> = Vec::new();
+        let mut indices = HashMap::new();
         for at in at.items() {
             let read = if matches!(at.node.value, Value::Map(_)) {
                 Self::read_long(&at).into_iter().collect()
@@ -126,7 +131,15 @@ impl Port {
                 at.or_expected(at.scalar().and_then(Scalar::to_text).and_then(|text| Self::parse(&text)), SHORT)
                     .unwrap_or_default()
             };
-            read.into_iter().for_each(|port| put(&mut ports, port, Self::is_same));
+            for port in read {
+                match indices.entry((port.target, port.published, port.host_ip, port.protocol)) {
+                    Entry::Occupied(index) => ports[*index.get()] = port,
+                    Entry::Vacant(index) => {
+                        index.insert(ports.len());
+                        ports.push(port);
+                    }
+                }
+            }
         }
         ports
     }
@@ -168,11 +181,6 @@ impl Port {
             name: None,
         };
         Some((0..).zip(target.first..=target.last).map(port).collect())
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        let key = |port: &Self| (port.target, port.published, port.host_ip, port.protocol);
-        key(self) == key(other)
     }
 
     fn read_long(at: &At<'_>) -> Option<Self> {

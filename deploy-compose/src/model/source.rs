@@ -101,12 +101,19 @@ impl FileObject {
             fields.text("environment").map(Source::Environment),
             fields.text("content").map(|content| Source::Inline(content.into())),
         ];
+        let external = fields.take("external").filter(|at| at.is_map() || at.flag() == Some(true));
+        if let Some(at) = &external {
+            at.problem(
+                "expected a secret or config of this project, but found an external one, which only a Swarm has; give \
+                 its `file` instead",
+            );
+        }
         fields.ignore("labels", "containers get no labels of secrets and configs");
         fields.finish();
         let mut sources = sources.into_iter().flatten();
         let source = match (sources.next(), sources.next()) {
             (Some(source), None) => Some(source),
-            (None, _) if at.node.entry("external").is_some() => None,
+            (None, _) if external.is_some() => None,
             _ if kind == Kind::Secret => at.or_expected(None, "exactly one of `file` and `environment`"),
             _ => at.or_expected(None, "exactly one of `file`, `environment` and `content`"),
         };
