@@ -1,0 +1,194 @@
+//! Files, environments, names and profiles.
+
+use std::{fs, path::Path};
+
+use deploy_compose::{
+    Loader,
+    model::{Condition, Project, Source},
+    project_directory,
+};
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::Builder::new().prefix("shop").tempdir().expect("a folder");
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+    folder
+}
+
+fn load(text: &str) -> Project {
+    Loader::new("/srv/shop").load_str("compose.yaml", text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+const WEB: &str = "services:\n  web:\n    image: nginx:${TAG-1}\n";
+
+#[test]
+fn the_usual_files_are_found_in_their_order() {
+    let folder = folder(&[
+        ("docker-compose.yml", "services: {old: {image: x}}"),
+        ("compose.yaml", WEB),
+        ("compose.override.yml", "services: {web: {command: [over]}}"),
+    ]);
+    let project = Loader::new(folder.path()).load().unwrap();
+    assert_eq!(project.services.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["web"]);
+    assert_eq!(project.services["web"].command, Some(vec!["over".into()]));
+    assert_eq!(project.files.len(), 2);
+    assert_eq!(project.place("services.web.command").unwrap().to_string(), "compose.override.yml:1:18");
+    assert_eq!(project.place("services.web.image.nothing").unwrap().to_string(), "compose.yaml:3:5");
+}
+
+#[test]
+fn a_directory_without_a_file_is_refused() {
+    let folder = folder(&[]);
+    let error = Loader::new(folder.path()).load().unwrap_err();
+    assert!(error.to_string().starts_with("expected a Compose file (compose.yaml, compose.yml,"), "{error}");
+    assert_eq!(error.problems().len(), 1);
+}
+
+#[test]
+fn the_project_directory_is_looked_for_upwards() {
+    let folder = folder(&[("compose.yml", WEB), ("src/deep/main.rs", "")]);
+    assert_eq!(project_directory(&folder.path().join("src/deep")), Some(folder.path()));
+    assert_eq!(project_directory(Path::new("/nowhere/at/all")), None);
+}
+
+#[test]
+fn the_environment_wins_over_env_files_and_later_files_over_earlier_ones() {
+    let folder = folder(&[
+        ("compose.yaml", "services: {web: {image: \"$A-$B-$C\"}}"),
+        (".env", "A=dot\nB=dot\nC=dot"),
+        ("one.env", "A=one\nB=one\nC=one"),
+        ("two.env", "B=two\nC=${B}-${A}"),
+    ]);
+    let image = |loader: Loader| loader.load().unwrap().services["web"].image.clone();
+    assert_eq!(image(Loader::new(folder.path())), "dot-dot-dot");
+    assert_eq!(image(Loader::new(folder.path()).env([("A", "env")])), "env-dot-dot");
+    let files = ["one.env", "two.env"].map(|file| folder.path().join(file));
+    assert_eq!(image(Loader::new(folder.path()).env([("A", "env")]).env_files(files)), "env-two-two-env");
+    assert_eq!(image(Loader::new(folder.path()).env([("COMPOSE_ENV_FILES", "one.env")])), "one-one-one");
+    let error = Loader::new(folder.path()).env_files([folder.path().join("no.env")]).load().unwrap_err();
+    assert!(error.to_string().starts_with("expected a readable file at no.env"), "{error}");
+}
+
+#[test]
+fn the_name_is_given_or_set_or_written_or_the_directorys() {
+    let text = format!("name: written-${{X:-1}}\n{WEB}");
+    let loader = || Loader::new("/srv/My.Shop");
+    let name = |loader: Loader, text: &str| loader.load_str("compose.yaml", text).unwrap().name;
+    assert_eq!(name(loader(), WEB), "myshop");
+    assert_eq!(name(loader(), &text), "written-1");
+    assert_eq!(name(loader().env([("COMPOSE_PROJECT_NAME", "set")]), &text), "set");
+    assert_eq!(name(loader().env([("COMPOSE_PROJECT_NAME", "set")]).name("given"), &text), "given");
+    assert_eq!(load("services: {web: {image: \"x:$COMPOSE_PROJECT_NAME\"}}").services["web"].image, "x:shop");
+    let error = loader().load_str("compose.yaml", "name: Shop\nservices: {}").unwrap_err();
+    assert!(error.to_string().starts_with("compose.yaml:1:7: name: expected a name of small letters"), "{error}");
+    assert!(loader().name("Shop").load_str("compose.yaml", WEB).is_err());
+}
+
+#[test]
+fn names_and_defaults_carry_the_projects_name() {
+    let project = load(
+        "services: {web: {build: ., volumes: ['data:/d', 'ext:/e', 'own:/o']}}\n\
+         volumes: {data: , ext: {external: true}, own: {name: mine}, unused: }\nnetworks: {unused: }",
+    );
+    assert_eq!(project.services["web"].image, "shop-web");
+    let names: Vec<&str> = project.volumes.values().map(|volume| volume.name.as_str()).collect();
+    assert_eq!(names, ["shop_data", "ext", "mine"]);
+    let networks: Vec<&str> = project.networks.values().map(|network| network.name.as_str()).collect();
+    assert_eq!(networks, ["shop_default"]);
+}
+
+#[test]
+fn services_without_an_active_profile_are_left_out() {
+    let text = "services:\n  web: {image: x}\n  debug: {image: x, profiles: [dev, test], env_file: missing.env}\n";
+    assert_eq!(load(text).services.len(), 1);
+    let text = text.replace(", env_file: missing.env", "");
+    let count = |loader: Loader| loader.load_str("compose.yaml", &text).unwrap().services.len();
+    assert_eq!(count(Loader::new("/srv/shop").profiles(["test"])), 2);
+    assert_eq!(count(Loader::new("/srv/shop").profiles(["*"])), 2);
+    assert_eq!(count(Loader::new("/srv/shop").profiles(["other"])), 1);
+    assert_eq!(count(Loader::new("/srv/shop").env([("COMPOSE_PROFILES", "a, dev")])), 2);
+}
+
+#[test]
+fn waiting_for_an_inactive_service_is_an_error_unless_it_is_not_required() {
+    let text = |required| {
+        format!(
+            "services:\n  web:\n    image: x\n    depends_on:\n      db: {{condition: service_started, required: {required}}}\n  \
+             db: {{image: x, profiles: [data]}}\n"
+        )
+    };
+    let error = Loader::new("/srv/shop").load_str("compose.yaml", &text(true)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "compose.yaml:5:7: services.web.depends_on.db: expected an active service, but found `db`, none of whose profiles \
+         is active; activate one"
+    );
+    assert!(load(&text(false)).services["web"].depends_on.is_empty());
+}
+
+#[test]
+fn what_a_service_shares_it_waits_for() {
+    let project = load(
+        "services:\n  app: {image: x, network_mode: 'service:vpn', depends_on: {db: {condition: service_healthy}}}\n  \
+         vpn: {image: x, ipc: 'service:db'}\n  db: {image: x}\n",
+    );
+    let app = &project.services["app"];
+    assert_eq!(app.depends_on["vpn"].condition, Condition::Started);
+    assert_eq!(app.depends_on["db"].condition, Condition::Healthy);
+    assert!(app.networks.is_empty());
+    let order: Vec<&str> = project.dependency_order().iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(order, ["db", "vpn", "app"]);
+}
+
+#[test]
+fn unset_variables_and_shell_signs_are_warned_about() {
+    let project = load("services:\n  web:\n    image: nginx:$TAG\n    command: a && b\n");
+    let warnings: Vec<String> = project.warnings.iter().map(|warning| warning.to_string()).collect();
+    assert_eq!(
+        warnings,
+        [
+            "compose.yaml:3:12: services.web.image: the variable TAG isn't set; an empty text stands in its place",
+            "compose.yaml:4:14: services.web.command: no shell reads this, and Compose leaves out `&& b`; write [\"sh\", \
+             \"-c\", \"…\"] to have a shell",
+        ]
+    );
+    assert_eq!(project.services["web"].image, "nginx:");
+    assert_eq!(project.services["web"].command, Some(vec!["a".into()]));
+}
+
+#[test]
+fn label_files_give_labels() {
+    let folder = folder(&[
+        ("compose.yaml", "services: {web: {image: x, label_file: l.env, labels: {a: own}}}"),
+        ("l.env", "a=file\nb.c=file"),
+    ]);
+    let project = Loader::new(folder.path()).load().unwrap();
+    let labels: Vec<_> = project.services["web"].labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(labels, [("a", "own"), ("b.c", "file")]);
+}
+
+#[test]
+fn contents_of_secrets_are_read_on_demand_only() {
+    let text = "services: {web: {image: x, secrets: [file, var], configs: [text]}}\n\
+                secrets: {file: {file: ./s}, var: {environment: V}}\nconfigs: {text: {content: 'n=${V}'}}";
+    let folder = folder(&[("compose.yaml", text)]);
+    let project = Loader::new(folder.path()).env([("V", "variable")]).load().unwrap();
+    let content = |object: &deploy_compose::model::FileObject| {
+        object.content(&project.environment).map(|content| content.expose().to_vec())
+    };
+    assert!(content(&project.secrets["file"]).is_err());
+    fs::write(folder.path().join("s"), "file").unwrap();
+    assert_eq!(content(&project.secrets["file"]).unwrap(), b"file");
+    assert_eq!(content(&project.secrets["var"]).unwrap(), b"variable");
+    assert_eq!(content(&project.configs["text"]).unwrap(), b"n=variable");
+    assert_eq!(project.secrets["file"].source, Source::File(folder.path().join("s")));
+}
+
+#[test]
+fn several_documents_in_a_file_are_laid_over_each_other() {
+    let project = load("services: {web: {image: a}}\n---\nservices: {web: {image: b}}\n---\n");
+    assert_eq!(project.services["web"].image, "b");
+}
