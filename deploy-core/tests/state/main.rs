@@ -1,0 +1,4 @@
+//! A deployment's state, and the records that it is a fold over.
+
+mod arbitrary;
+mod lines;
