@@ -163,7 +163,7 @@ fn undo() -> impl Strategy<Value = Undo> {
     ]
 }
 
-fn on_failure() -> impl Strategy<Value = OnFailure> {
+pub(crate) fn on_failure() -> impl Strategy<Value = OnFailure> {
     prop_oneof![Just(OnFailure::Unwind), Just(OnFailure::Halt), Just(OnFailure::Continue)]
 }
 

@@ -1,4 +1,6 @@
 //! A deployment's state, and the records that it is a fold over.
 
 mod arbitrary;
+mod fold;
+mod history;
 mod lines;
