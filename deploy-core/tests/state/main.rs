@@ -5,3 +5,4 @@ mod file;
 mod fold;
 mod history;
 mod lines;
+mod way_back;
