@@ -1,0 +1,295 @@
+//! The command line.
+
+use crate::Exit;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use deploy_core::model::Millis;
+use std::path::PathBuf;
+
+/// Deploys Compose files to a Docker host, without a lost request.
+#[derive(Debug, Parser)]
+#[command(name = "deploy", version, max_term_width = 110, after_help = Exit::table(), subcommand_required = true)]
+pub struct Cli {
+    /// What every subcommand understands.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Which project on which Engine, and how to tell.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Project and output")]
+pub struct Globals {
+    /// A Compose file; further ones are merged over it. Default: as `docker compose` looks for it
+    #[arg(short, long = "file", value_name = "FILE", global = true)]
+    pub files: Vec<PathBuf>,
+    /// The project's name. Without a Compose file it says which project is meant
+    #[arg(short, long, value_name = "NAME", global = true)]
+    pub project_name: Option<String>,
+    /// A file with variables for the Compose file, in place of `.env`
+    #[arg(long = "env-file", value_name = "FILE", global = true)]
+    pub env_files: Vec<PathBuf>,
+    /// The folder that relative paths start from. Default: that of the first Compose file
+    #[arg(long, value_name = "FOLDER", global = true)]
+    pub project_directory: Option<PathBuf>,
+    /// Services of this profile too
+    #[arg(long = "profile", value_name = "NAME", global = true)]
+    pub profiles: Vec<String>,
+    /// The Docker context, in place of DOCKER_HOST and the current one
+    #[arg(long, value_name = "NAME", global = true)]
+    pub context: Option<String>,
+    /// How to tell what happens
+    #[arg(short, long, value_enum, default_value_t, global = true)]
+    pub output: Output,
+}
+
+/// How to tell what happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people: bars and colours on a terminal, plain lines otherwise
+    #[default]
+    Text,
+    /// For people and logs: plain lines, no colours
+    Plain,
+    /// For programs: one JSON object a line
+    Json,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Deploy what the Compose file says; what is unchanged is left alone
+    Up(UpArgs),
+    /// Show what `up` would do, how long it may take, and the way back
+    Plan(PlanArgs),
+    /// Show what serves now
+    Status,
+    /// Show earlier deployments
+    History(HistoryArgs),
+    /// Bring an earlier release back, without its files
+    Rollback(RollbackArgs),
+    /// Carry an interrupted deployment on
+    Resume(RunArgs),
+    /// Take an interrupted deployment back
+    Abort(RunArgs),
+    /// Stop and remove everything of the project
+    Down(DownArgs),
+    /// Show a deployment: version 1, then 2 under load, then a broken 3 that is taken back
+    Demo(DemoArgs),
+    /// Run the demo's application; its settings are in its environment
+    #[command(hide = true)]
+    DemoApp(DemoAppArgs),
+    /// Send requests, and count those that are lost
+    #[command(hide = true)]
+    DemoLoad(DemoLoadArgs),
+}
+
+/// `deploy up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// How the new release comes.
+    #[command(flatten)]
+    pub strategy: StrategyArgs,
+    /// How the run goes.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Run this plan, made by `plan --out`; reads no Compose file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["strategy", "bake", "keep_failed"])]
+    pub plan: Option<PathBuf>,
+}
+
+/// `deploy plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// How the new release comes.
+    #[command(flatten)]
+    pub strategy: StrategyArgs,
+    /// Pull and build what is needed, and write the plan here, for `up --plan`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `deploy history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// How many, newest first
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 20)]
+    pub most: usize,
+}
+
+/// `deploy rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// A version, or a deployment's number as `history` shows it (`7` or `#7`). Default: what served before
+    #[arg(value_name = "VERSION|NUMBER")]
+    pub to: Option<String>,
+    /// How the earlier release comes. Default: as it came the first time
+    #[arg(long, value_enum, value_name = "STRATEGY")]
+    pub strategy: Option<StrategyName>,
+    /// How the run goes.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `deploy down`.
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    /// The project's volumes too: their data is gone then
+    #[arg(short, long)]
+    pub volumes: bool,
+    /// How long to wait while somebody else deploys
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5m")]
+    pub lease_wait: Millis,
+}
+
+/// `deploy demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where to deploy. Default: the Docker Engine where one answers, else child processes
+    #[arg(long, value_enum)]
+    pub target: Option<DemoTarget>,
+    /// Requests a second
+    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub rate: u32,
+    /// How the new version comes
+    #[arg(long, value_enum, default_value_t = StrategyName::Rolling, value_name = "STRATEGY")]
+    pub strategy: StrategyName,
+}
+
+/// Where the demo deploys to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DemoTarget {
+    /// The Docker Engine
+    Docker,
+    /// Child processes of this machine
+    Local,
+}
+
+/// `deploy demo-app`.
+#[derive(Debug, Args)]
+pub struct DemoAppArgs {
+    /// Ask the application on PORT for its health instead, as a container's own test does
+    #[arg(long)]
+    pub healthcheck: bool,
+}
+
+/// `deploy demo-load`.
+#[derive(Debug, Args)]
+pub struct DemoLoadArgs {
+    /// Whom to ask, in turn
+    #[arg(required = true, value_name = "URL")]
+    pub urls: Vec<String>,
+    /// Requests a second
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: u32,
+    /// For how long; until a signal where it is absent
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub duration: Option<Millis>,
+    /// A new connection for every request
+    #[arg(long)]
+    pub connection_per_request: bool,
+}
+
+/// How the new release comes.
+#[derive(Clone, Debug, Default, Args)]
+pub struct StrategyArgs {
+    /// In what order. Default: rolling
+    #[arg(long, value_enum, value_name = "STRATEGY")]
+    pub strategy: Option<StrategyName>,
+    /// Watch the new release for so long before the old one leaves
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub bake: Option<Millis>,
+    /// Keep a new release that failed, stopped, for inspection
+    #[arg(long)]
+    pub keep_failed: bool,
+}
+
+/// How a run goes.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// What the first Ctrl-C does; a second one leaves at once
+    #[arg(long, value_enum, default_value_t)]
+    pub on_interrupt: OnInterrupt,
+    /// How long to wait while somebody else deploys
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5m")]
+    pub lease_wait: Millis,
+}
+
+/// What the first Ctrl-C does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnInterrupt {
+    /// Go back to what served before
+    #[default]
+    Back,
+    /// Stop where it stands; the same command carries on
+    Halt,
+}
+
+/// The strategies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum StrategyName {
+    /// Batch by batch
+    #[default]
+    Rolling,
+    /// All of the new beside all of the old, then the switch
+    BlueGreen,
+    /// All of the old ends before the new starts; requests in between fail
+    Recreate,
+}
+
+impl StrategyName {
+    /// As plans say it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rolling => "rolling",
+            Self::BlueGreen => "blue-green",
+            Self::Recreate => "recreate",
+        }
+    }
+}
+
+/// Reads a length of time as people write it: `500ms`, `30s`, `2m`, `1h30m`.
+fn time(text: &str) -> Result<Millis, String> {
+    let wrong = || format!("expected a time like 500ms, 30s or 2m, but found {text:?}");
+    let time: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    std::time::Duration::try_from(time).map(Millis::from).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(
+            ["500ms", "30s", "2m", "1h30m"].map(time),
+            [500, 30_000, 120_000, 5_400_000].map(|ms| Ok(Millis(ms)))
+        );
+        for wrong in ["30", "-5s", "soon", ""] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn strategies_are_called_as_the_engine_calls_them() {
+        for strategy in StrategyName::value_variants() {
+            assert!(deploy_core::strategy::by_name(strategy.as_str()).is_some());
+            let shown = strategy.to_possible_value().unwrap();
+            assert_eq!(shown.get_name(), strategy.as_str());
+        }
+    }
+
+    #[test]
+    fn flags_of_the_project_stand_before_and_after_the_subcommand() {
+        let cli = Cli::try_parse_from(["deploy", "-f", "a.yaml", "plan", "-p", "shop", "--output", "json"]).unwrap();
+        assert_eq!(cli.globals.files, [PathBuf::from("a.yaml")]);
+        assert_eq!((cli.globals.project_name.as_deref(), cli.globals.output), (Some("shop"), Output::Json));
+    }
+}

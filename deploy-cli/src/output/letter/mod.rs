@@ -1,0 +1,169 @@
+//! A plan as a short letter: what will happen in order, how long it may take, and the way back.
+
+mod back;
+mod items;
+mod rounds;
+mod sentences;
+#[cfg(test)]
+mod tests;
+
+use super::{Names, text};
+use deploy_core::model::{Count, Fact, Millis, Op, Plan, ReleaseId, ServiceName, ServiceSpec, Step, StepId};
+use std::{collections::BTreeMap, fmt::Write};
+
+/// Tells a plan to people: one block a service, however many steps it has.
+pub fn letter(plan: &Plan, names: &Names) -> String {
+    let mut letter = String::new();
+    let changing = plan.services.iter().filter(|spec| is_changing(plan, spec)).count();
+    let verdict = match (changing, plan.services.len()) {
+        (0, _) if plan.steps.is_empty() => ", nothing to do: everything is as wanted".into(),
+        (changing, of) => format!(", {changing} of {} to change", text::count(of as u64, "service")),
+    };
+    // writing to a string doesn't fail
+    let title = format!("Plan for {}", plan.home);
+    let _ = writeln!(letter, "{}: {}{verdict}", text::heading(&title, &title), plan.strategy);
+    let first = before(plan, names);
+    if !first.is_empty() {
+        letter.push('\n');
+        letter.push_str(&section("First", &text::list(&first)));
+    }
+    for spec in in_order(plan) {
+        letter.push('\n');
+        letter.push_str(&block(plan, spec, names));
+    }
+    if !plan.steps.is_empty() {
+        letter.push('\n');
+        letter.push_str(&section("How long", &how_long(plan)));
+        letter.push_str(&section("Way back", &back::way_back(plan, names)));
+    }
+    letter
+}
+
+fn section(title: &str, words: &str) -> String {
+    text::heading(&text::wrap(&format!("{title}  "), words), title)
+}
+
+/// The services that change, in the order in which they do, and then the others.
+fn in_order(plan: &Plan) -> Vec<&ServiceSpec> {
+    let first = |spec: &&ServiceSpec| plan.steps.iter().position(|step| starts(step, spec)).unwrap_or(usize::MAX);
+    let mut services: Vec<_> = plan.services.iter().collect();
+    services.sort_by_key(first);
+    services
+}
+
+/// Whether it is one of the service's steps that isn't prepared before.
+fn starts(step: &Step, spec: &ServiceSpec) -> bool {
+    step.op.service() == Some(&spec.release.service) && !matches!(step.op, Op::Store { .. })
+}
+
+/// The steps that are about a service, in order.
+fn steps_of<'a>(plan: &'a Plan, service: &ServiceName) -> Vec<&'a Step> {
+    let order = plan.in_order().unwrap_or_else(|_| plan.steps.iter().collect());
+    order.into_iter().filter(|step| service_of(plan, step) == Some(service)).collect()
+}
+
+/// Whose step it is: a wait belongs to what it comes after.
+pub(super) fn service_of<'a>(plan: &'a Plan, step: &'a Step) -> Option<&'a ServiceName> {
+    match &step.op {
+        Op::Wait { .. } => step.after.iter().filter_map(|id| plan.step(id)).find_map(|before| service_of(plan, before)),
+        op => op.service(),
+    }
+}
+
+fn is_changing(plan: &Plan, spec: &ServiceSpec) -> bool {
+    !steps_of(plan, &spec.release.service).is_empty()
+}
+
+/// What is prepared for everybody: configurations stored and objects made.
+fn before(plan: &Plan, names: &Names) -> Vec<String> {
+    let stored = plan.steps.iter().filter_map(|step| match &step.op {
+        Op::Store { workload, release } => Some(format!("{} {}", workload.service, names.of(&release.id))),
+        _ => None,
+    });
+    let stored = stored.collect::<Vec<_>>();
+    let mut made: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for step in &plan.steps {
+        if let Op::Apply { object } = &step.op {
+            made.entry(&object.object.kind).or_default().push(&object.object.name);
+        }
+    }
+    let stored = (!stored.is_empty()).then(|| format!("store the configuration of {}", text::list(&stored)));
+    let made = made.into_iter().map(|(kind, names)| match names.as_slice() {
+        [one] => format!("make {kind} {one}"),
+        several => format!("make the {kind}s {}", several.join(", ")),
+    });
+    stored.into_iter().chain(made).collect()
+}
+
+/// One service: what becomes of it, how it is treated and why, and its steps.
+fn block(plan: &Plan, spec: &ServiceSpec, names: &Names) -> String {
+    let service = &spec.release.service;
+    let mut block = section(service.as_str(), &headline(plan, spec, names));
+    for note in &spec.notes {
+        block.push_str(&text::wrap("   · ", note));
+    }
+    let items = items::items(plan, &steps_of(plan, service));
+    let lines = sentences::lines(&rounds::rounds(items), spec, names);
+    for (index, line) in lines.iter().enumerate() {
+        block.push_str(&text::wrap(&format!("  {:>2}. ", index + 1), line));
+    }
+    block
+}
+
+/// What becomes of a service: `v1 → v2, 4 instances`.
+fn headline(plan: &Plan, spec: &ServiceSpec, names: &Names) -> String {
+    let release = names.of(&spec.release.id);
+    let (olds, now) = there(plan, spec);
+    let mut parts = match (is_changing(plan, spec), olds.as_slice(), now) {
+        (false, ..) => vec![format!("{release}, unchanged")],
+        (true, [], 0) => vec![format!("{release}, which is new here")],
+        (true, [], _) => vec![release],
+        (true, olds, _) => {
+            let olds: Vec<_> = olds.iter().map(|id| names.of(id)).collect();
+            vec![format!("{} → {release}", text::list(&olds))]
+        }
+    };
+    match (&spec.count, now) {
+        (Count::Exactly(count), now) if now > 0 && *count != now => {
+            parts.push(format!("{now} → {}", text::count(*count, "instance")));
+        }
+        (Count::Exactly(count), _) => parts.push(text::count(*count, "instance")),
+        _ => {}
+    }
+    let waits: Vec<_> =
+        spec.needs.iter().filter(|need| plan.service(need).is_some()).map(|need| need.as_str()).collect();
+    if is_changing(plan, spec) && !waits.is_empty() {
+        let are = if waits.len() == 1 { "is" } else { "are" };
+        parts.push(format!("once {} {are} healthy", text::list(&waits)));
+    }
+    parts.join(", ")
+}
+
+/// The other releases that run, and how many instances of the wanted one do, as the plan found it.
+fn there<'a>(plan: &'a Plan, spec: &ServiceSpec) -> (Vec<&'a ReleaseId>, u32) {
+    let (mut olds, mut now) = (Vec::new(), 0);
+    for fact in &plan.basis {
+        match fact {
+            Fact::Asked { workload, min, .. } if workload.service == spec.release.service && *min > 0 => {
+                match workload.release == spec.release.id {
+                    true => now = *min,
+                    false => olds.push(&workload.release),
+                }
+            }
+            _ => {}
+        }
+    }
+    (olds, now)
+}
+
+/// The longest way through the steps, by their deadlines.
+fn how_long(plan: &Plan) -> String {
+    let mut ends: BTreeMap<&StepId, u64> = BTreeMap::new();
+    for step in plan.in_order().unwrap_or_default() {
+        let begins = step.after.iter().filter_map(|id| ends.get(id)).max().copied().unwrap_or(0);
+        ends.insert(&step.id, begins.saturating_add(step.deadline.0));
+    }
+    let most = Millis(ends.into_values().max().unwrap_or(0));
+    let most = text::tied(Millis(most.0.next_multiple_of(1000)));
+    format!("as long as the new instances take to start; at most {most}, if every wait ran to its end")
+}
