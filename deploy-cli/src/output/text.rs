@@ -58,10 +58,9 @@ pub(super) fn wrap(first: &str, text: &str) -> String {
     wrapped
 }
 
-/// The same, with its first occurrence of `word` in bold.
+/// A text with the first occurrence of `word` in bold.
 pub(super) fn heading(text: &str, word: &str) -> String {
-    let bold = anstyle::Style::new().bold();
-    text.replacen(word, &format!("{bold}{word}{bold:#}"), 1)
+    text.replacen(word, &super::paint::bold(word), 1)
 }
 
 /// A count with its word: `1 instance`, `4 instances`.

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt::Write};
 /// Tells a plan to people: one block a service, however many steps it has.
 pub fn letter(plan: &Plan, names: &Names) -> String {
     let mut letter = String::new();
-    let changing = plan.services.iter().filter(|spec| is_changing(plan, spec)).count();
+    let changing = changing(plan).count();
     let verdict = match (changing, plan.services.len()) {
         (0, _) if plan.steps.is_empty() => ", nothing to do: everything is as wanted".into(),
         (changing, of) => format!(", {changing} of {} to change", text::count(of as u64, "service")),
@@ -68,6 +68,11 @@ pub(super) fn service_of<'a>(plan: &'a Plan, step: &'a Step) -> Option<&'a Servi
         Op::Wait { .. } => step.after.iter().filter_map(|id| plan.step(id)).find_map(|before| service_of(plan, before)),
         op => op.service(),
     }
+}
+
+/// The services for which there is something to do.
+pub(super) fn changing(plan: &Plan) -> impl Iterator<Item = &ServiceSpec> {
+    plan.services.iter().filter(|spec| is_changing(plan, spec))
 }
 
 fn is_changing(plan: &Plan, spec: &ServiceSpec) -> bool {
