@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use crate::{
-    LoadError, Place,
+    LoadError,
     assemble::{Sources, assemble},
     dotenv,
     environment::Environment,
@@ -214,14 +214,9 @@ impl Loader {
             });
         }
         findings.check()?;
-        match merged {
-            Some(merged) => Ok(without_resets(merged)),
-            None => {
-                findings.problem_without_place("expected a Compose file with services, but found an empty one");
-                findings.check()?;
-                Ok(Node::new(Place::new("", 1, 1), Value::Map(Vec::new())))
-            }
-        }
+        merged
+            .map(without_resets)
+            .ok_or_else(|| findings.fail_with("expected a Compose file with services, but found an empty one"))
     }
 }
 

@@ -117,7 +117,17 @@ impl Findings {
 
     /// Fails with everything found so far if any of it is a problem.
     pub(crate) fn check(&mut self) -> Result<(), LoadError> {
-        if self.problems.is_empty() { Ok(()) } else { Err(LoadError::new(std::mem::take(&mut self.problems))) }
+        if self.problems.is_empty() { Ok(()) } else { Err(self.fail()) }
+    }
+
+    fn fail(&mut self) -> LoadError {
+        LoadError::new(std::mem::take(&mut self.problems))
+    }
+
+    /// Fails with one more problem.
+    pub(crate) fn fail_with(&mut self, message: impl Into<String>) -> LoadError {
+        self.problem_without_place(message);
+        self.fail()
     }
 }
 

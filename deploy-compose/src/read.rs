@@ -231,8 +231,14 @@ impl<'a> Fields<'a> {
         (!entry.value.is_null()).then(|| self.at.member(entry))
     }
 
+    /// The same, and not an empty text either: an unset variable leaves one, and Compose takes it for nothing.
+    pub(crate) fn take_set(&mut self, key: &str) -> Option<At<'a>> {
+        self.take(key).filter(|at| !matches!(at.scalar(), Some(Scalar::Text(text)) if text.is_empty()))
+    }
+
+    /// A text that isn't empty.
     pub(crate) fn text(&mut self, key: &str) -> Option<String> {
-        self.take(key)?.text()
+        self.take_set(key)?.text()
     }
 
     pub(crate) fn texts(&mut self, key: &str) -> Vec<String> {
@@ -271,7 +277,7 @@ impl<'a> Fields<'a> {
             } else {
                 let message = format!(
                     "expected a field that is supported, but found `{}`, which is valid Compose but not supported yet; \
-                     remove it, or run this project with another tool",
+                     leave it out to go on",
                     entry.key
                 );
                 at.problem_at(&entry.key_place, message);

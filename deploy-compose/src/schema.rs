@@ -95,8 +95,8 @@ fn collect_expected(error: &ValidationError<'_>, expected: &mut Vec<String>) {
         ValidationErrorKind::Type { kind: TypeKind::Multiple(kinds) } => {
             // A flag may be a text only because an interpolated value is one.
             let flag = kinds.contains(JsonType::Boolean) && !kinds.contains(JsonType::Number);
-            let kinds = kinds.iter().filter(|kind| !(flag && *kind == JsonType::String));
-            kinds.for_each(|kind| add(type_words(kind).into()));
+            let wanted = |kind: &&JsonType| kinds.contains(**kind) && !(flag && **kind == JsonType::String);
+            KINDS.iter().filter(wanted).for_each(|kind| add(type_words(*kind).into()));
         }
         ValidationErrorKind::Enum { options } => {
             for option in options.as_array().into_iter().flatten() {
@@ -110,6 +110,17 @@ fn collect_expected(error: &ValidationError<'_>, expected: &mut Vec<String>) {
         _ => {}
     }
 }
+
+/// In the order in which people are told of them.
+const KINDS: [JsonType; 7] = [
+    JsonType::String,
+    JsonType::Integer,
+    JsonType::Number,
+    JsonType::Boolean,
+    JsonType::Array,
+    JsonType::Object,
+    JsonType::Null,
+];
 
 fn type_words(kind: JsonType) -> &'static str {
     match kind {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use deploy_compose::{
     Loader,
-    model::{Condition, Project, Source},
+    model::{Condition, Project, Restart, Source},
     project_directory,
 };
 
@@ -37,6 +37,28 @@ fn the_usual_files_are_found_in_their_order() {
     assert_eq!(project.files.len(), 2);
     assert_eq!(project.place("services.web.command").unwrap().to_string(), "compose.override.yml:1:18");
     assert_eq!(project.place("services.web.image.nothing").unwrap().to_string(), "compose.yaml:3:5");
+}
+
+#[test]
+fn files_are_given_or_named_by_a_variable() {
+    let folder = folder(&[("a.yaml", WEB), ("sub/b.yaml", "services: {web: {user: me}}"), ("compose.yaml", "x")]);
+    let named = [("COMPOSE_FILE", "a.yaml:sub/b.yaml")];
+    let project = Loader::new(folder.path()).env(named).load().unwrap();
+    assert_eq!(project.services["web"].user.as_deref(), Some("me"));
+    let named = [("COMPOSE_FILE", "a.yaml,sub/b.yaml"), ("COMPOSE_PATH_SEPARATOR", ",")];
+    assert_eq!(Loader::new(folder.path()).env(named).load().unwrap().services, project.services);
+    let given = Loader::new(folder.path().join("sub")).files([folder.path().join("a.yaml")]).load().unwrap();
+    assert_eq!(given.place("services").unwrap().file(), folder.path().join("a.yaml").display().to_string());
+    let error = Loader::new(folder.path()).files([folder.path().join("c.yaml")]).load().unwrap_err();
+    assert!(error.to_string().starts_with("expected a readable file at c.yaml, but found"), "{error}");
+}
+
+#[test]
+fn an_empty_text_is_nothing() {
+    let project = load("services: {web: {image: x, user: '$U', network_mode: '$M', restart: '', command: ''}}");
+    let web = &project.services["web"];
+    assert_eq!((&web.user, &web.network_mode, web.restart), (&None, &None, Restart::No));
+    assert_eq!(web.command, Some(Vec::new()));
 }
 
 #[test]

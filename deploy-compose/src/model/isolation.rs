@@ -129,10 +129,10 @@ impl Isolation {
             cap_drop: unique(fields.texts("cap_drop")),
             security_opt: unique(fields.texts("security_opt")),
             userns_mode: fields.text("userns_mode"),
-            ipc: fields.take("ipc").and_then(namespace),
-            pid: fields.take("pid").and_then(namespace),
+            ipc: fields.take_set("ipc").and_then(namespace),
+            pid: fields.take_set("pid").and_then(namespace),
             uts: fields.text("uts"),
-            cgroup: fields.take("cgroup").and_then(|at| {
+            cgroup: fields.take_set("cgroup").and_then(|at| {
                 at.parsed("host or private", |text| match text {
                     "host" => Some(CgroupNamespace::Host),
                     "private" => Some(CgroupNamespace::Private),

@@ -49,7 +49,7 @@ impl Service {
         }
         self.platform = fields.text("platform");
         self.container_name = fields.text("container_name");
-        self.pull_policy = fields.take("pull_policy").and_then(|at| {
+        self.pull_policy = fields.take_set("pull_policy").and_then(|at| {
             at.parsed("always, never, missing, if_not_present or build", |text| {
                 Some(match text {
                     "always" => PullPolicy::Always,
@@ -76,7 +76,7 @@ impl Service {
         self.stdin_open = fields.flag("stdin_open").unwrap_or(false);
         self.stop_signal = fields.text("stop_signal");
         self.stop_grace_period = duration(fields, "stop_grace_period");
-        self.restart = fields.take("restart").and_then(|at| Restart::read(&at)).unwrap_or_default();
+        self.restart = fields.take_set("restart").and_then(|at| Restart::read(&at)).unwrap_or_default();
         self.healthcheck = fields.take("healthcheck").map(|at| Healthcheck::read(&at));
         self.logging = fields.take("logging").map(|at| Logging::read(&at));
     }
@@ -92,7 +92,7 @@ impl Service {
         self.ports = fields.take("ports").map(|at| Port::read_all(&at)).unwrap_or_default();
         self.expose = fields.take("expose").map(|at| ExposedPort::read_all(&at)).unwrap_or_default();
         let networks = fields.take("networks");
-        let mode = fields.take("network_mode");
+        let mode = fields.take_set("network_mode");
         if let (Some(_), Some(mode)) = (&networks, &mode) {
             mode.problem("expected either `networks` or `network_mode`, but found both; remove one of them");
         }

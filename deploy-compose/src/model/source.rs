@@ -99,7 +99,7 @@ impl FileObject {
         let sources = [
             file.map(Source::File),
             fields.text("environment").map(Source::Environment),
-            fields.text("content").map(|content| Source::Inline(content.into())),
+            fields.take("content").and_then(|at| at.text()).map(|content| Source::Inline(content.into())),
         ];
         let external = fields.take("external").filter(|at| at.is_map() || at.flag() == Some(true));
         if let Some(at) = &external {
