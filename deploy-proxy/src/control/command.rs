@@ -107,8 +107,10 @@ pub enum Answer {
 }
 
 /// Counters of one proxy process since its start.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
+    /// The ports that are open, with free ones filled in.
+    pub listeners: Vec<ListenerSpec>,
     /// Client connections that are open.
     pub clients: u64,
     /// Every backend in the routes, and those gone that something is still in flight to.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -27,7 +28,14 @@ pub(crate) struct Backend {
     pub(crate) pool: Pool,
     sent: AtomicU64,
     connect_failures: AtomicU64,
+    /// When it last refused a connection, in milliseconds from `born`; 0 where the last one was accepted.
+    refused: AtomicU64,
+    born: Instant,
 }
+
+/// For how long an instance that refused a connection is passed over while there is another: each try of a dead address
+/// costs its request the connect timeout.
+const REST: Duration = Duration::from_secs(1);
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +58,8 @@ impl Backend {
             pool: Pool::default(),
             sent: AtomicU64::new(0),
             connect_failures: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            born: Instant::now(),
         })
     }
 
@@ -135,8 +145,24 @@ impl Backend {
         }
     }
 
-    pub(crate) fn count_connect_failure(&self) {
-        self.connect_failures.fetch_add(1, Ordering::Relaxed);
+    /// Notes whether a connection was accepted.
+    pub(crate) fn connected(&self, accepted: bool) {
+        if !accepted {
+            self.connect_failures.fetch_add(1, Ordering::Relaxed);
+            self.refused.store(self.age().max(1), Ordering::Relaxed);
+        } else if self.refused.load(Ordering::Relaxed) > 0 {
+            self.refused.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it refused a connection a moment ago.
+    pub(crate) fn rests(&self) -> bool {
+        let refused = self.refused.load(Ordering::Relaxed);
+        refused > 0 && u128::from(self.age().saturating_sub(refused)) < REST.as_millis()
+    }
+
+    fn age(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn stats(&self) -> BackendStats {
@@ -210,10 +236,8 @@ impl Drop for LongLived {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::time::Duration;
-
     use super::*;
+    use std::collections::BTreeMap;
 
     fn backend() -> Arc<Backend> {
         let backend = Backend::new(control::Backend {

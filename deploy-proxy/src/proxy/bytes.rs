@@ -31,14 +31,13 @@ pub(crate) async fn serve(
 async fn reach(serving: &Serving, backend_port: u16) -> Option<(TcpStream, InFlight)> {
     let mut failed: Option<Arc<Backend>> = None;
     for _ in 0..2 {
-        let in_flight = serving.table().enter(failed.as_ref())?;
+        let in_flight = serving.enter(failed.as_ref())?;
         let backend = Arc::clone(in_flight.backend());
-        match connect(backend.socket(backend_port), serving.timeouts().connect).await {
+        let connected = connect(backend.socket(backend_port), serving.timeouts().connect).await;
+        backend.connected(connected.is_ok());
+        match connected {
             Ok(instance) => return Some((instance, in_flight)),
-            Err(_) => {
-                backend.count_connect_failure();
-                failed = Some(backend);
-            }
+            Err(_) => failed = Some(backend),
         }
     }
     None

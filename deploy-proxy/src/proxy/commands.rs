@@ -148,7 +148,10 @@ impl Handler for Asked {
         let commands = &self.0;
         match command {
             Command::GetRoutes => Ok(Answer::Routes(commands.state.lock().await.clone())),
-            Command::Stats => Ok(Answer::Stats(commands.serving.stats())),
+            Command::Stats => {
+                let listeners = specs(&commands.listeners.lock().await);
+                Ok(Answer::Stats(commands.serving.stats(listeners)))
+            }
             Command::Drain { fence, instance, deadline_ms } => commands.drain(fence, instance, deadline_ms).await,
             Command::Probe { probe: what, timeout_ms } => {
                 Ok(Answer::Probed(probe(&what, Duration::from_millis(timeout_ms)).await))
@@ -184,5 +187,9 @@ fn admit(state: &RouteState, fence: Fence) -> Result<(), Refusal> {
 }
 
 fn listening(listeners: &[Listener]) -> Answer {
-    Answer::Listening(listeners.iter().map(|listener| listener.spec().clone()).collect())
+    Answer::Listening(specs(listeners))
+}
+
+pub(crate) fn specs(listeners: &[Listener]) -> Vec<ListenerSpec> {
+    listeners.iter().map(|listener| listener.spec().clone()).collect()
 }

@@ -13,6 +13,9 @@ use super::upstream::connect;
 /// How much is looked at: enough for a request line's verb and the beginning of its path.
 const LOOKED_AT: usize = 256;
 
+/// How soon a silent client without a backend gets one, once there is one.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// What a connection carries.
 #[derive(Debug)]
 pub(crate) enum Carries {
@@ -64,11 +67,12 @@ pub(crate) async fn detect(client: &TcpStream, serving: &Serving, backend_port: 
         return carries;
     }
     loop {
-        let backend = serving.table().next().cloned().filter(|backend| backend.receives());
-        let Some(backend) = backend else { return first_bytes(client).await };
-        let Ok(instance) = connect(backend.socket(backend_port), serving.timeouts().connect).await else {
-            backend.count_connect_failure();
-            return first_bytes(client).await;
+        let Some((instance, backend)) = listen_to_one(serving, backend_port).await else {
+            // There may be one later.
+            match timeout(AGAIN, first_bytes(client)).await {
+                Ok(carries) => return carries,
+                Err(_) => continue,
+            }
         };
         let carries = tokio::select! {
             carries = first_bytes(client) => carries,
@@ -87,6 +91,14 @@ pub(crate) async fn detect(client: &TcpStream, serving: &Serving, backend_port: 
             other => other,
         };
     }
+}
+
+/// Connects to a backend without counting: nothing is in flight to it yet.
+async fn listen_to_one(serving: &Serving, backend_port: u16) -> Option<(TcpStream, Arc<Backend>)> {
+    let backend = serving.table().next().cloned().filter(|backend| backend.receives() && !backend.rests())?;
+    let connected = connect(backend.socket(backend_port), serving.timeouts().connect).await;
+    backend.connected(connected.is_ok());
+    Some((connected.ok()?, backend))
 }
 
 async fn speaks(instance: &TcpStream) -> bool {

@@ -122,7 +122,7 @@ impl Client {
         let mut failed: Option<Arc<Backend>> = None;
         let mut fresh = false;
         loop {
-            let Some(in_flight) = self.serving.table().enter(failed.as_ref()) else {
+            let Some(in_flight) = self.serving.enter(failed.as_ref()) else {
                 return unavailable();
             };
             let backend = Arc::clone(in_flight.backend());
@@ -162,9 +162,7 @@ impl Client {
             }
         }
         let connected = Upstream::connect(address, timeouts.connect).await;
-        if connected.is_err() {
-            backend.count_connect_failure();
-        }
+        backend.connected(connected.is_ok());
         connected
     }
 

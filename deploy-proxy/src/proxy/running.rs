@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::commands::{Asked, Commands};
+use super::commands::{Asked, Commands, specs};
 use super::config::{BadArguments, Config};
 use super::listener::Listener;
 use super::serving::Serving;
@@ -123,7 +123,7 @@ impl Running {
 
     /// The open ports, free ones filled in.
     pub async fn listeners(&self) -> Vec<ListenerSpec> {
-        self.commands.listeners.lock().await.iter().map(|listener| listener.spec().clone()).collect()
+        specs(&self.commands.listeners.lock().await)
     }
 
     /// Waits until a command asks the proxy to end, and returns the grace that it gives.

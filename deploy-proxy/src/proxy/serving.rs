@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 use tokio_util::task::TaskTracker;
 
-use super::backend::Backend;
+use super::backend::{Backend, InFlight};
 use super::closing::Closing;
 use super::http::Timeouts;
 use super::table::Table;
-use crate::control::{InstanceName, Routes, Stats};
+use crate::control::{InstanceName, ListenerSpec, Routes, Stats};
 
 /// The table that requests are routed by, and what is known beside it.
 #[derive(Debug)]
@@ -30,6 +30,22 @@ impl Serving {
             timeouts,
             closing: Closing::default(),
             connections: TaskTracker::new(),
+        }
+    }
+
+    /// Counts a request in on a backend of the table in force (see [`Table::enter`]), without a lock.
+    pub(crate) fn enter(&self, except: Option<&Arc<Backend>>) -> Option<InFlight> {
+        let mut table = self.table.load();
+        loop {
+            if let Some(in_flight) = table.enter(except) {
+                return Some(in_flight);
+            }
+            // A table is swapped before its backends are closed, so where all were, there is a newer one.
+            let newer = self.table.load();
+            if Arc::ptr_eq(&table, &newer) {
+                return None;
+            }
+            table = newer;
         }
     }
 
@@ -84,10 +100,11 @@ impl Serving {
         self.known().iter().filter(|backend| backend.spec().instance == *instance).cloned().collect()
     }
 
-    pub(crate) fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self, listeners: Vec<ListenerSpec>) -> Stats {
         let mut known = self.known();
         self.forget(&mut known);
         Stats {
+            listeners,
             clients: self.connections.len() as u64,
             backends: known.iter().map(|backend| backend.stats()).collect(),
         }
@@ -109,5 +126,43 @@ impl Serving {
 
     fn known(&self) -> MutexGuard<'_, Vec<Arc<Backend>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::control;
+
+    #[test]
+    fn there_is_a_backend_at_every_moment_of_a_change() {
+        let serving = Serving::new(Timeouts::default());
+        let routes = |name: &str| Routes {
+            backends: vec![control::Backend {
+                instance: name.into(),
+                release: "r".into(),
+                address: [127, 0, 0, 1].into(),
+                ports: BTreeMap::new(),
+                weight: 1,
+            }],
+        };
+        serving.apply(&routes("a"));
+        let end = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !end.load(Ordering::Relaxed) {
+                        assert!(serving.enter(None).is_some());
+                    }
+                });
+            }
+            for change in 0..5_000 {
+                serving.apply(&routes(if change % 2 == 0 { "b" } else { "a" }));
+            }
+            end.store(true, Ordering::Relaxed);
+        });
     }
 }

@@ -69,13 +69,21 @@ impl Table {
         let next = self.next()?;
         let wanted = |backend: &&Arc<Backend>| except.is_none_or(|except| !Arc::ptr_eq(backend, except));
         if wanted(&next)
+            && !next.rests()
             && let Some(in_flight) = next.enter()
         {
             return Some(in_flight);
         }
-        // It has just left the routes, or has failed this request: any other will do.
-        let mut rest = self.groups.iter().flat_map(|group| &group.members);
-        rest.clone().filter(wanted).find_map(Backend::enter).or_else(|| rest.find_map(Backend::enter))
+        // It has just left the routes, or refuses: another will do, best of its release.
+        let all = || self.groups.iter().flat_map(|group| &group.members);
+        let alike = all().filter(|other| other.spec().release == next.spec().release);
+        alike
+            .chain(all())
+            .filter(|other| wanted(other) && !other.rests())
+            .chain(std::iter::once(next).filter(wanted))
+            .chain(all().filter(wanted))
+            .chain(all())
+            .find_map(Backend::enter)
     }
 
     /// The backend whose turn it is.
@@ -173,6 +181,20 @@ mod tests {
         table.backends[2].close();
         assert!(table.enter(None).is_none());
         assert!(Table::default().enter(None).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_refuses_rests_for_a_second() {
+        let table = Table::new((0..2).map(|at| (backend(at, "r"), 1)).collect());
+        tokio::time::advance(std::time::Duration::from_secs(9)).await;
+        table.backends[0].connected(false);
+        assert_eq!(shares(&table, 10), [0, 10]);
+        table.backends[1].connected(false);
+        assert_eq!(shares(&table, 10), [5, 5]);
+        table.backends[1].connected(true);
+        assert_eq!(shares(&table, 10), [0, 10]);
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        assert_eq!(shares(&table, 10), [5, 5]);
     }
 
     #[test]

@@ -141,6 +141,16 @@ async fn a_server_that_speaks_first_is_heard_after_a_moment_of_silence() {
 }
 
 #[tokio::test]
+async fn a_silent_client_waits_for_a_backend() {
+    let web = Web::new("detect").await;
+    let mut wire = web.connect().await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let server = greets("a").await;
+    web.route([backend("a", server.address)]).await;
+    assert_eq!(wire.until("\n").await.unwrap(), "220 a\n");
+}
+
+#[tokio::test]
 async fn a_connection_opened_ahead_of_its_request_is_http_all_the_same() {
     let web = Web::with("detect", |config| config.timeouts.silence = Duration::from_millis(10)).await;
     let (a, b) = (Server::echo().await, Server::echo().await);

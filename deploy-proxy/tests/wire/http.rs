@@ -257,6 +257,10 @@ async fn when_all_refuse_the_answer_is_502() {
     assert_eq!(web.in_flight("a").await + web.in_flight("b").await, 0);
     let stats = web.client.stats().await.unwrap();
     assert!(stats.backends.iter().all(|backend| backend.connect_failures == 1), "{stats:?}");
+    // Both rest now, and are asked all the same: there is no other.
+    assert_eq!(wire.get("/").await.unwrap().0, 502);
+    let stats = web.client.stats().await.unwrap();
+    assert!(stats.backends.iter().all(|backend| backend.connect_failures == 2), "{stats:?}");
 }
 
 /// Answers the first request of each connection; ends it without a word when it gets a second.
