@@ -1,16 +1,17 @@
-//! How an executable becomes the proxy.
+//! How an executable becomes the proxy or the agent.
 
 use std::error::Error;
 use std::process::ExitCode;
 
+use crate::agent::{self, AgentArgs};
 use crate::proxy::{self, Config};
 
 /// The first argument that makes an executable take a role of ours.
 const ROLES: &str = "deploy-proxy";
 
-/// Call this first in `main`. Where the program was started as `PROGRAM deploy-proxy proxy …`, it becomes the proxy and
-/// ends with it: exit status 0 after a good end, 1 where it couldn't start, 2 where its arguments make no sense.
-/// Otherwise this returns at once.
+/// Call this first in `main`. Where the program was started as `PROGRAM deploy-proxy proxy …` or
+/// `PROGRAM deploy-proxy agent …`, it becomes the proxy or the agent and ends with it: exit status 0 after a good end,
+/// 1 where it couldn't start, 2 where its arguments make no sense. Otherwise this returns at once.
 ///
 /// So one executable is all that a host needs: the deployer copies itself into an image and starts it in this role.
 ///
@@ -40,7 +41,7 @@ pub fn hook() {
 /// The exit code and message of an executable that has no work of its own beside its roles.
 #[must_use]
 pub fn no_role() -> ExitCode {
-    eprintln!("expected {ROLES} and a role, but found none\nusage: deploy-proxy {ROLES} {}", Config::USAGE);
+    eprintln!("expected {ROLES} and a role, but found none\n{}", usage());
     ExitCode::from(2)
 }
 
@@ -50,21 +51,23 @@ struct Failure {
 }
 
 fn take_role(role: Option<&str>, args: Vec<String>) -> Result<(), Failure> {
+    let misused = |problem: String| Failure { status: 2, message: format!("{problem}\n{}", usage()) };
+    let failed = |error: &dyn Error| Failure { status: 1, message: explain(error) };
     match role {
         Some("proxy") => {
-            let config = Config::from_args(args)
-                .map_err(|bad| Failure { status: 2, message: format!("{bad}\nusage: {ROLES} {}", Config::USAGE) })?;
-            proxy::run(config).map_err(|error| Failure { status: 1, message: explain(&error) })
+            let config = Config::from_args(args).map_err(|bad| misused(bad.to_string()))?;
+            proxy::run(config).map_err(|error| failed(&error))
         }
-        other => Err(Failure {
-            status: 2,
-            message: format!(
-                "expected a role, but found {:?}\nusage: {ROLES} {}",
-                other.unwrap_or_default(),
-                Config::USAGE
-            ),
-        }),
+        Some("agent") => {
+            let args = AgentArgs::from_args(args).map_err(|bad| misused(bad.to_string()))?;
+            agent::run(args).map_err(|error| failed(&error))
+        }
+        other => Err(misused(format!("expected a role, but found {:?}", other.unwrap_or_default()))),
     }
+}
+
+fn usage() -> String {
+    format!("usage: deploy-proxy {ROLES} {}\n       deploy-proxy {ROLES} {}", Config::USAGE, AgentArgs::USAGE)
 }
 
 /// An error with what caused it.

@@ -65,7 +65,10 @@ impl Process {
             weight: 1,
         };
         let revision = self.client.routes().await.unwrap().revision;
-        self.client.set_routes(Fence(1), revision, None, Routes { backends: vec![backend] }).await.unwrap();
+        self.client
+            .set_routes(Fence(1), revision, None, Routes { backends: vec![backend], ..Routes::default() })
+            .await
+            .unwrap();
     }
 
     async fn ask(&self) -> TcpStream {

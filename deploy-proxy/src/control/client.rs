@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use deploy_core::model::{DeploymentId, Fence};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -14,6 +16,7 @@ use super::link::{Hello, Link, LinkError};
 use super::listener::ListenerSpec;
 use super::probe::{Probe, ProbeOutcome};
 use super::routes::{InstanceName, RouteState, Routes};
+use crate::agent::AgentError;
 
 /// Why a proxy couldn't be reached.
 #[derive(Debug, Error)]
@@ -43,6 +46,9 @@ pub enum AskError {
     /// The connection failed. Whether anything was changed is unknown.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// The agent between couldn't pass the question on.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     /// The proxy answered another question.
     #[error("expected an answer about {about}, but found {found}; use the same version on both sides")]
     OffTopic {
@@ -62,12 +68,26 @@ pub struct Drained {
     pub closed: u64,
 }
 
+/// The way to a proxy: a connection, or the agent beside it.
+#[async_trait]
+pub trait Ask: Send + Sync {
+    /// Asks, and waits for the answer without a time limit.
+    async fn ask(&self, command: &Command) -> Result<Answer, AskError>;
+}
+
+#[async_trait]
+impl Ask for Link<Command, Answer, Refusal> {
+    async fn ask(&self, command: &Command) -> Result<Answer, AskError> {
+        Ok(Link::ask(self, command).await??)
+    }
+}
+
 /// The asking side of a connection to a proxy. Questions run side by side; share it in an `Arc`.
 ///
 /// No call has a time limit of its own: wrap it in one.
-#[derive(Debug)]
 pub struct Client {
-    link: Link<Command, Answer, Refusal>,
+    service: String,
+    way: Arc<dyn Ask>,
 }
 
 impl Client {
@@ -91,13 +111,20 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        Ok(Self { link: Link::open(io, &Hello::new("client")).await? })
+        let link = Link::open(io, &Hello::new("client")).await?;
+        Ok(Self::through(link.theirs().name.clone(), Arc::new(link)))
+    }
+
+    /// Speaks to a service's proxy on another way.
+    #[must_use]
+    pub fn through(service: String, way: Arc<dyn Ask>) -> Self {
+        Self { service, way }
     }
 
     /// The name of the service that the proxy answers for.
     #[must_use]
     pub fn service(&self) -> &str {
-        &self.link.theirs().name
+        &self.service
     }
 
     /// Asks anything.
@@ -106,7 +133,7 @@ impl Client {
     ///
     /// [`AskError::Refused`] or [`AskError::Link`].
     pub async fn ask(&self, command: &Command) -> Result<Answer, AskError> {
-        Ok(self.link.ask(command).await??)
+        self.way.ask(command).await
     }
 
     /// The routes in force.

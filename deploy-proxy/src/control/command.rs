@@ -79,6 +79,22 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The asker's fence, of a command that carries one.
+    #[must_use]
+    pub fn fence(&self) -> Option<Fence> {
+        match self {
+            Self::GetRoutes | Self::Stats | Self::Probe { .. } => None,
+            Self::SetRoutes { fence, .. }
+            | Self::RaiseFence { fence }
+            | Self::Drain { fence, .. }
+            | Self::Listen { fence, .. }
+            | Self::Unlisten { fence, .. }
+            | Self::Shutdown { fence, .. } => Some(*fence),
+        }
+    }
+}
+
 /// What a proxy answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -32,6 +32,14 @@ pub enum FrameError {
 /// [`FrameError::TooLong`] before anything is written; [`FrameError::Io`] when the stream fails, after which it may
 /// hold half a message and is of no more use.
 pub async fn write_frame<T: Serialize>(io: &mut (impl AsyncWrite + Unpin), message: &T) -> Result<(), FrameError> {
+    let frame = frame(message)?;
+    io.write_all(&frame).await?;
+    io.flush().await?;
+    Ok(())
+}
+
+/// A message as it goes over the wire, or [`FrameError::TooLong`].
+pub(super) fn frame<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     let mut frame = vec![0; 4];
     serde_json::to_writer(&mut frame, message)?;
     let length = frame.len() - 4;
@@ -40,9 +48,7 @@ pub async fn write_frame<T: Serialize>(io: &mut (impl AsyncWrite + Unpin), messa
     }
     let prefix = u32::try_from(length).map_err(|_| FrameError::TooLong(length))?;
     frame[..4].copy_from_slice(&prefix.to_be_bytes());
-    io.write_all(&frame).await?;
-    io.flush().await?;
-    Ok(())
+    Ok(frame)
 }
 
 /// Reads one message, or `None` where the stream ends between two.

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
-use super::frame::{FrameError, read_frame, write_frame};
+use super::frame::{FrameError, frame, read_frame, write_frame};
 
 /// The version of the protocol that this crate speaks.
 pub const PROTOCOL: u32 = 1;
@@ -122,8 +122,9 @@ pub struct Link<Q, A, R> {
     theirs: Hello,
     next: AtomicU64,
     waiting: Waiting,
-    outgoing: mpsc::Sender<Asked>,
-    tasks: [AbortHandle; 2],
+    /// Whole frames. The task that writes ends, and closes its half, when this is dropped.
+    outgoing: mpsc::Sender<Vec<u8>>,
+    reading: AbortHandle,
     about: PhantomData<fn(Q) -> (A, R)>,
 }
 
@@ -145,7 +146,7 @@ where
         let theirs = greet(&mut io, ours).await?;
         let (mut reader, mut writer) = tokio::io::split(io);
         let waiting = Waiting::new(Mutex::new(Some(HashMap::new())));
-        let (outgoing, mut questions) = mpsc::channel::<Asked>(64);
+        let (outgoing, mut questions) = mpsc::channel::<Vec<u8>>(64);
         let answers = Arc::clone(&waiting);
         let read = tokio::spawn(async move {
             while let Ok(Some(Replied { id, reply })) = read_frame(&mut reader).await {
@@ -158,20 +159,26 @@ where
             locked(&answers).take();
         });
         let unsent = Arc::clone(&waiting);
-        let write = tokio::spawn(async move {
+        tokio::spawn(async move {
             while let Some(question) = questions.recv().await {
-                if write_frame(&mut writer, &question).await.is_err() {
+                let written = async {
+                    writer.write_all(&question).await?;
+                    writer.flush().await
+                };
+                if written.await.is_err() {
                     break;
                 }
             }
             locked(&unsent).take();
+            // An attached exec hears of the end only so. Where it can't be said, the other side is gone.
+            let _ = writer.shutdown().await;
         });
         Ok(Self {
             theirs,
             next: AtomicU64::new(1),
             waiting,
             outgoing,
-            tasks: [read.abort_handle(), write.abort_handle()],
+            reading: read.abort_handle(),
             about: PhantomData,
         })
     }
@@ -187,6 +194,7 @@ where
     /// # Errors
     ///
     /// [`LinkError::Closed`] where the connection ended first: whether the question was acted on is then unknown.
+    /// [`FrameError::TooLong`] where the question wasn't sent; the link goes on.
     ///
     /// # Cancellation
     ///
@@ -194,10 +202,11 @@ where
     pub async fn ask(&self, question: &Q) -> Result<Result<A, R>, LinkError> {
         let ask = serde_json::to_value(question).map_err(FrameError::from)?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let question = frame(&Asked { id, ask })?;
         let (asker, answer) = oneshot::channel();
         locked(&self.waiting).as_mut().ok_or(LinkError::Closed)?.insert(id, asker);
         let entry = Entry { waiting: &self.waiting, id };
-        self.outgoing.send(Asked { id, ask }).await.map_err(|_| LinkError::Closed)?;
+        self.outgoing.send(question).await.map_err(|_| LinkError::Closed)?;
         let reply = answer.await.map_err(|_| LinkError::Closed)?;
         drop(entry);
         Ok(match serde_json::from_value(reply).map_err(LinkError::UnknownAnswer)? {
@@ -209,7 +218,7 @@ where
 
 impl<Q, A, R> Drop for Link<Q, A, R> {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+        self.reading.abort();
     }
 }
 

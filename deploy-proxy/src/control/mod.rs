@@ -14,7 +14,7 @@ pub mod probe;
 pub mod routes;
 mod serve;
 
-pub use client::{AskError, Client, ConnectError, Drained};
+pub use client::{Ask, AskError, Client, ConnectError, Drained};
 pub use command::{Answer, BackendStats, Command, Refusal, Stats};
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
 pub use link::{Hello, Link, LinkError, PROTOCOL};

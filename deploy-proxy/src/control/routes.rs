@@ -56,6 +56,9 @@ impl Backend {
 pub struct Routes {
     /// All backends. None: requests are answered with 503.
     pub backends: Vec<Backend>,
+    /// What the routes were made from, in the asker's own terms: kept and given back with them, never looked at.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub asked: serde_json::Value,
 }
 
 /// Why routes were refused.
@@ -120,11 +123,11 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_not_empty() {
-        let routes = Routes { backends: vec![backend("a"), backend("b"), backend("a")] };
+        let routes = Routes { backends: vec![backend("a"), backend("b"), backend("a")], ..Routes::default() };
         assert_eq!(routes.validate(), Err(BadRoutes::Twice("a".into())));
-        let routes = Routes { backends: vec![backend("")] };
+        let routes = Routes { backends: vec![backend("")], ..Routes::default() };
         assert_eq!(routes.validate(), Err(BadRoutes::Unnamed([127, 0, 0, 1].into())));
-        assert_eq!(Routes { backends: vec![backend("a"), backend("b")] }.validate(), Ok(()));
+        assert_eq!(Routes { backends: vec![backend("a"), backend("b")], ..Routes::default() }.validate(), Ok(()));
     }
 
     #[test]

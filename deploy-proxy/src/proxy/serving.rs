@@ -148,6 +148,7 @@ mod tests {
                 ports: BTreeMap::new(),
                 weight: 1,
             }],
+            ..Routes::default()
         };
         serving.apply(&routes("a"));
         let end = AtomicBool::new(false);

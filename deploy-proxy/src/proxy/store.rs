@@ -24,7 +24,7 @@ struct Header {
 
 /// Why a file's routes are not used.
 #[derive(Debug, Error)]
-pub(crate) enum BadState {
+pub enum BadState {
     /// It can't be read.
     #[error("could not read it")]
     Io(#[from] io::Error),
@@ -135,6 +135,15 @@ impl Store {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The routes that a service's proxy, which needn't run, stored last in its state folder; none where it never did.
+///
+/// # Errors
+///
+/// [`BadState`] where the file can't be used. A proxy that starts puts it aside.
+pub fn stored_routes(folder: &Path, service: &str) -> Result<Option<RouteState>, BadState> {
+    read(&folder.join(format!("{service}.routes.json")))
 }
 
 fn read(path: &Path) -> Result<Option<RouteState>, BadState> {

@@ -57,7 +57,7 @@ impl Web {
     /// Replaces the routes, whatever they are, with these backends.
     pub(crate) async fn route(&self, backends: impl IntoIterator<Item = Backend>) -> RouteState {
         let revision = self.client.routes().await.unwrap().revision;
-        let routes = Routes { backends: backends.into_iter().collect() };
+        let routes = Routes { backends: backends.into_iter().collect(), ..Routes::default() };
         self.client.set_routes(Fence(1), revision, Some(DeploymentId(1)), routes).await.unwrap()
     }
 

@@ -11,7 +11,7 @@ use crate::common::{LONG, Server, Web, Wire, backend, listener, nobody, ok};
 #[tokio::test]
 async fn a_change_must_come_from_the_newest_fence_and_revision() {
     let web = Web::new("http").await;
-    let routes = |name: &str, address| Routes { backends: vec![backend(name, address)] };
+    let routes = |name: &str, address| Routes { backends: vec![backend(name, address)], ..Routes::default() };
     let address = nobody().await;
     let first = web.client.set_routes(Fence(5), 0, None, routes("a", address)).await.unwrap();
     assert_eq!((first.revision, first.fence), (1, Fence(5)));
@@ -42,7 +42,7 @@ async fn of_two_changes_from_one_revision_one_is_refused() {
     let web = Web::new("http").await;
     let other = Client::connect(web.running.socket()).await.unwrap();
     let address = nobody().await;
-    let routes = |name: &str| Routes { backends: vec![backend(name, address)] };
+    let routes = |name: &str| Routes { backends: vec![backend(name, address)], ..Routes::default() };
     let (a, b) = tokio::join!(
         web.client.set_routes(Fence(1), 0, None, routes("a")),
         other.set_routes(Fence(1), 0, None, routes("b"))
@@ -55,7 +55,7 @@ async fn of_two_changes_from_one_revision_one_is_refused() {
 async fn routes_that_make_no_sense_are_refused() {
     let web = Web::new("http").await;
     let address = nobody().await;
-    let twice = Routes { backends: vec![backend("a", address), backend("a", address)] };
+    let twice = Routes { backends: vec![backend("a", address), backend("a", address)], ..Routes::default() };
     let refused = web.client.set_routes(Fence(1), 0, None, twice).await;
     assert!(matches!(refused, Err(AskError::Refused(Refusal::BadRoutes(BadRoutes::Twice(_))))), "{refused:?}");
     assert_eq!(web.client.routes().await.unwrap().revision, 0);

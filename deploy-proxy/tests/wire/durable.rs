@@ -58,7 +58,7 @@ async fn a_change_that_cannot_be_stored_is_refused_and_changes_nothing() {
     let before = web.route([backend("old", old.address)]).await;
     // A folder in the way fails for the superuser too.
     std::fs::create_dir(web.folder.path().join("web.routes.json.new")).unwrap();
-    let routes = Routes { backends: vec![backend("new", new.address)] };
+    let routes = Routes { backends: vec![backend("new", new.address)], ..Routes::default() };
     let refused = web.client.set_routes(Fence(1), before.revision, None, routes).await;
     assert!(matches!(refused, Err(AskError::Refused(Refusal::Storage { .. }))), "{refused:?}");
     assert_eq!(web.client.routes().await.unwrap(), before);
