@@ -66,7 +66,7 @@ impl Entry {
     }
 
     /// `deployment 8 (rolling, web v2) done at 2026-11-21 08:12:03`.
-    pub(super) fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         let wanted = match self.wanted.is_empty() {
             true => String::new(),
             false => format!(", {}", text::list(&self.wanted)),

@@ -11,13 +11,13 @@ use deploy_core::{
 use serde_json::json;
 use std::collections::BTreeMap;
 
-pub(super) fn release(service: &str, version: &str) -> Release {
+pub(crate) fn release(service: &str, version: &str) -> Release {
     let hash = version.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte));
     let id = format!("{service}-{hash:016x}").as_str().into();
     Release { id, service: service.into(), version: version.into(), artifact: "sha256:0".into() }
 }
 
-pub(super) fn spec(service: &str, version: &str, count: u32) -> ServiceSpec {
+pub(crate) fn spec(service: &str, version: &str, count: u32) -> ServiceSpec {
     ServiceSpec {
         release: release(service, version),
         count: Count::Exactly(count),
@@ -37,7 +37,7 @@ pub(super) fn spec(service: &str, version: &str, count: u32) -> ServiceSpec {
     }
 }
 
-pub(super) fn database() -> ServiceSpec {
+pub(crate) fn database() -> ServiceSpec {
     ServiceSpec {
         router: None,
         order: Order::StopFirst,
@@ -49,11 +49,11 @@ pub(super) fn database() -> ServiceSpec {
     }
 }
 
-pub(super) fn workload(release: &Release) -> WorkloadRef {
+pub(crate) fn workload(release: &Release) -> WorkloadRef {
     WorkloadRef { target: "shop".into(), service: release.service.clone(), release: release.id.clone() }
 }
 
-pub(super) fn running(world: &mut World, spec: &ServiceSpec, count: u32) {
+pub(crate) fn running(world: &mut World, spec: &ServiceSpec, count: u32) {
     let instance = |ordinal| Instance {
         name: format!("{}-{ordinal}", spec.release.id),
         ordinal,
@@ -76,7 +76,7 @@ pub(super) fn running(world: &mut World, spec: &ServiceSpec, count: u32) {
     }
 }
 
-pub(super) fn planned(strategy: &str, wanted: Vec<ServiceSpec>, world: World) -> (Plan, Names) {
+pub(crate) fn planned(strategy: &str, wanted: Vec<ServiceSpec>, world: World) -> (Plan, Names) {
     let mut names = Names::new();
     names.know_world(&world);
     let input = PlanInput { home: "shop".into(), wanted, world, known: BTreeMap::new(), capabilities: BTreeMap::new() };
@@ -85,7 +85,7 @@ pub(super) fn planned(strategy: &str, wanted: Vec<ServiceSpec>, world: World) ->
     (plan, names)
 }
 
-pub(super) fn with_v1(count: u32) -> World {
+pub(crate) fn with_v1(count: u32) -> World {
     let mut world = World::default();
     running(&mut world, &spec("web", "v1", count), count);
     world

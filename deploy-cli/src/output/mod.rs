@@ -1,13 +1,16 @@
 //! Plans and notices as text: pure functions, and the readers of a run that print what those yield.
 
+mod bars;
 mod deed;
 mod deployments;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
+pub mod json;
 mod letter;
 mod lines;
 mod names;
 mod paint;
+mod rows;
 mod screen;
 mod status;
 mod story;
@@ -16,6 +19,7 @@ mod table;
 mod tests;
 mod text;
 
+pub use bars::Bars;
 pub use deed::deed;
 pub use deployments::{Entry, history};
 pub use letter::letter;

@@ -1,0 +1,37 @@
+//! One file a subcommand. Each works in a [`Place`](crate::Place), whatever its backend.
+
+mod history;
+mod rollback;
+mod status;
+
+pub use history::history;
+pub use rollback::rollback;
+pub use status::status;
+
+use crate::args::Output;
+use deploy_core::{
+    engine::Deployment,
+    model::{Plan, ServiceName},
+};
+use serde::Serialize;
+use std::{collections::BTreeSet, io::Write};
+
+/// The services of these deployments.
+fn services_of(deployments: &[Deployment]) -> BTreeSet<ServiceName> {
+    let plans = deployments.iter().filter_map(|deployment| deployment.state.as_ref()).map(|state| state.plan());
+    plans.flat_map(Plan::releases).map(|release| release.service.clone()).collect()
+}
+
+/// What was asked for goes to standard output; whoever reads it may have gone away.
+fn print(text: &str, output: Output) {
+    let _ = match output {
+        Output::Text => write!(anstream::stdout(), "{text}"),
+        Output::Plain | Output::Json => write!(std::io::stdout(), "{}", anstream::adapter::strip_str(text)),
+    };
+}
+
+fn print_json(value: &impl Serialize) {
+    // nothing of ours can't be written as JSON
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

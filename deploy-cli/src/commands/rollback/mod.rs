@@ -1,0 +1,48 @@
+mod choose;
+
+use super::services_of;
+use crate::{
+    CommandError, Exit, Place,
+    args::{Output, RollbackArgs},
+    run::{Conduct, Work},
+};
+use choose::choose;
+use deploy_core::{
+    engine::{Request, history},
+    model::{DeploymentId, ServiceSpec, World},
+    strategy,
+};
+use std::collections::BTreeMap;
+
+/// How far back one can go.
+const REMEMBERED: usize = 200;
+
+/// Brings the releases of an earlier deployment back. Their configurations lie in the target's store: nothing is read,
+/// pulled or built.
+///
+/// # Errors
+/// Where there is no such deployment, or its releases aren't kept any more; nothing was changed then.
+pub async fn rollback(place: &Place, args: &RollbackArgs, output: Output) -> Result<Exit, CommandError> {
+    let deployments = history(&*place.journal, REMEMBERED).await?;
+    let chosen = choose(&deployments, args.to.as_deref())?;
+    let (world, _) = place.observe(&services_of(&deployments)).await?;
+    is_kept(chosen.number, &chosen.plan.services, &world)?;
+    let name = args.strategy.map_or(chosen.plan.strategy.as_str(), |strategy| strategy.as_str());
+    let strategy = strategy::by_name(name).unwrap_or(&strategy::Rolling);
+    let request = Request { services: chosen.plan.services.clone(), payloads: BTreeMap::new() };
+    Conduct::new(place, output, &args.run).run(Work::Deploy(&request, strategy)).await
+}
+
+/// Refuses before any change what can't be started again.
+fn is_kept(number: DeploymentId, services: &[ServiceSpec], world: &World) -> Result<(), CommandError> {
+    let runs = |spec: &ServiceSpec| {
+        world.of_service(&spec.release.service).any(|there| there.workload.release == spec.release.id)
+    };
+    match services.iter().find(|spec| !world.stored.contains(&spec.release.id) && !runs(spec)) {
+        None => Ok(()),
+        Some(spec) => {
+            let missing = format!("{} {}", spec.release.service, spec.release.version);
+            Err(CommandError::NotKept { number, missing: missing.trim_end().to_owned() })
+        }
+    }
+}

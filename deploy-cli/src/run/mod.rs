@@ -1,0 +1,10 @@
+//! One run of the engine, told while it happens and explained when it is over.
+
+mod conduct;
+mod reader;
+mod signals;
+mod verdict;
+
+pub use conduct::{Conduct, Work};
+pub use reader::Reader;
+pub use verdict::{of_error, of_report};
