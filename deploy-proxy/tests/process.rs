@@ -60,7 +60,7 @@ impl Process {
         let backend = Backend {
             instance: "a".into(),
             release: "r".into(),
-            address: address.ip(),
+            host: address.ip().to_string(),
             ports: BTreeMap::from([(80, address.port())]),
             weight: 1,
         };

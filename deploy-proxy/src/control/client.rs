@@ -1,6 +1,5 @@
 //! A client of one proxy.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
+use super::address::Address;
 use super::command::{Answer, Command, Refusal, Stats};
 use super::link::{Hello, Link, LinkError};
 use super::listener::ListenerSpec;
@@ -212,7 +212,7 @@ impl Client {
     /// # Errors
     ///
     /// Those of [`Client::probe`].
-    pub async fn probe_tcp(&self, address: SocketAddr, timeout: Duration) -> Result<ProbeOutcome, AskError> {
+    pub async fn probe_tcp(&self, address: Address, timeout: Duration) -> Result<ProbeOutcome, AskError> {
         self.probe(Probe::Tcp { address }, timeout).await
     }
 

@@ -5,6 +5,7 @@
 //! doesn't care what is asked; [`command`] what a proxy is asked, [`routes`] what its routes look like, and
 //! [`Client`] puts both together.
 
+mod address;
 mod client;
 pub mod command;
 mod frame;
@@ -14,6 +15,7 @@ pub mod probe;
 pub mod routes;
 mod serve;
 
+pub use address::Address;
 pub use client::{Ask, AskError, Client, ConnectError, Drained};
 pub use command::{Answer, BackendStats, Command, Refusal, Stats};
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};

@@ -1,8 +1,8 @@
 //! Looking at an instance once, from where the traffic flows.
 
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
+
+use super::Address;
 
 /// What to look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,12 +12,12 @@ pub enum Probe {
     /// Whether a connection is accepted.
     Tcp {
         /// Where the instance listens.
-        address: SocketAddr,
+        address: Address,
     },
     /// Whether one HTTP/1.1 request is answered with an expected status.
     Http {
         /// Where the instance listens.
-        address: SocketAddr,
+        address: Address,
         /// The request's method, `GET` for most.
         method: String,
         /// The request's target, beginning with `/`.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 
 use deploy_core::model::{DeploymentId, Fence, ReleaseId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use super::Address;
 
 /// The name of one instance, unique among the backends of a service: a container's name, a child process's label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,8 +33,8 @@ pub struct Backend {
     pub instance: InstanceName,
     /// The release that it runs. Instances of one release share the requests evenly where their weights are equal.
     pub release: ReleaseId,
-    /// Where it listens. There is no name to resolve.
-    pub address: IpAddr,
+    /// Its host: see [`Address`].
+    pub host: String,
     /// Ports that differ from the listener's backend port: from the service's port to this instance's own.
     /// Empty for containers; a child process has a port of its own for each of its service's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -46,8 +47,13 @@ pub struct Backend {
 impl Backend {
     /// Where this instance answers for the service's `port`.
     #[must_use]
-    pub fn socket(&self, port: u16) -> SocketAddr {
-        SocketAddr::new(self.address, self.ports.get(&port).copied().unwrap_or(port))
+    pub fn address(&self, port: u16) -> Address {
+        Address::new(&self.host, self.port(port))
+    }
+
+    /// The instance's own port for the service's `port`.
+    pub fn port(&self, port: u16) -> u16 {
+        self.ports.get(&port).copied().unwrap_or(port)
     }
 }
 
@@ -70,7 +76,7 @@ pub enum BadRoutes {
     Twice(InstanceName),
     /// A backend has an empty name.
     #[error("expected an instance name, but found an empty one at {0}; name the instance that listens there")]
-    Unnamed(IpAddr),
+    Unnamed(String),
 }
 
 impl Routes {
@@ -83,7 +89,7 @@ impl Routes {
         let mut seen = BTreeSet::new();
         for backend in &self.backends {
             if backend.instance.0.is_empty() {
-                return Err(BadRoutes::Unnamed(backend.address));
+                return Err(BadRoutes::Unnamed(backend.host.clone()));
             }
             if !seen.insert(&backend.instance) {
                 return Err(BadRoutes::Twice(backend.instance.clone()));
@@ -115,7 +121,7 @@ mod tests {
         Backend {
             instance: name.into(),
             release: "r1".into(),
-            address: [127, 0, 0, 1].into(),
+            host: "127.0.0.1".into(),
             ports: BTreeMap::new(),
             weight: 1,
         }
@@ -126,7 +132,7 @@ mod tests {
         let routes = Routes { backends: vec![backend("a"), backend("b"), backend("a")], ..Routes::default() };
         assert_eq!(routes.validate(), Err(BadRoutes::Twice("a".into())));
         let routes = Routes { backends: vec![backend("")], ..Routes::default() };
-        assert_eq!(routes.validate(), Err(BadRoutes::Unnamed([127, 0, 0, 1].into())));
+        assert_eq!(routes.validate(), Err(BadRoutes::Unnamed("127.0.0.1".into())));
         assert_eq!(Routes { backends: vec![backend("a"), backend("b")], ..Routes::default() }.validate(), Ok(()));
     }
 
@@ -134,7 +140,7 @@ mod tests {
     fn a_port_of_its_own_replaces_the_service_port() {
         let mut backend = backend("a");
         backend.ports.insert(80, 41_234);
-        assert_eq!(backend.socket(80).port(), 41_234);
-        assert_eq!(backend.socket(81).port(), 81);
+        assert_eq!(backend.address(80).port, 41_234);
+        assert_eq!(backend.address(81).port, 81);
     }
 }

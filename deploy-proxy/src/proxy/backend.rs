@@ -1,6 +1,5 @@
 //! One instance while the proxy knows it: what is in flight to it, and its idle connections.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::pool::Pool;
-use crate::control::{self, BackendStats};
+use crate::control::{self, Address, BackendStats};
 
 /// Set in [`Backend::state`] while no new requests may go to the instance; the bits below count what is in flight.
 /// One number holds both, so that a request either is counted before a drain looks, or sees that it came too late.
@@ -71,12 +70,13 @@ impl Backend {
     pub(crate) fn is(&self, other: &control::Backend) -> bool {
         self.spec.instance == other.instance
             && self.spec.release == other.release
-            && self.spec.address == other.address
+            && self.spec.host == other.host
             && self.spec.ports == other.ports
     }
 
-    pub(crate) fn socket(&self, port: u16) -> SocketAddr {
-        self.spec.socket(port)
+    /// Where it answers for the service's `port`.
+    pub(crate) fn address(&self, port: u16) -> Address {
+        self.spec.address(port)
     }
 
     /// Counts one in flight, unless the instance no longer receives.
@@ -243,7 +243,7 @@ mod tests {
         let backend = Backend::new(control::Backend {
             instance: "a".into(),
             release: "r".into(),
-            address: [127, 0, 0, 1].into(),
+            host: "127.0.0.1".into(),
             ports: BTreeMap::new(),
             weight: 1,
         });

@@ -33,7 +33,7 @@ async fn reach(serving: &Serving, backend_port: u16) -> Option<(TcpStream, InFli
     for _ in 0..2 {
         let in_flight = serving.enter(failed.as_ref())?;
         let backend = Arc::clone(in_flight.backend());
-        let connected = connect(backend.socket(backend_port), serving.timeouts().connect).await;
+        let connected = connect(&backend.address(backend_port), serving.timeouts().connect).await;
         backend.connected(connected.is_ok());
         match connected {
             Ok(instance) => return Some((instance, in_flight)),

@@ -96,7 +96,7 @@ pub(crate) async fn detect(client: &TcpStream, serving: &Serving, backend_port: 
 /// Connects to a backend without counting: nothing is in flight to it yet.
 async fn listen_to_one(serving: &Serving, backend_port: u16) -> Option<(TcpStream, Arc<Backend>)> {
     let backend = serving.table().next().cloned().filter(|backend| backend.receives() && !backend.rests())?;
-    let connected = connect(backend.socket(backend_port), serving.timeouts().connect).await;
+    let connected = connect(&backend.address(backend_port), serving.timeouts().connect).await;
     backend.connected(connected.is_ok());
     Some((connected.ok()?, backend))
 }

@@ -153,15 +153,15 @@ impl Client {
     /// An idle connection that is still alive, or a new one.
     async fn obtain(&self, backend: &Arc<Backend>, fresh: bool) -> std::io::Result<Box<Upstream>> {
         let timeouts = self.serving.timeouts();
-        let address = backend.socket(self.backend_port);
+        let port = backend.spec().port(self.backend_port);
         if !fresh {
-            while let Some(mut idle) = backend.pool.take(address, timeouts.upstream_idle) {
+            while let Some(mut idle) = backend.pool.take(port, timeouts.upstream_idle) {
                 if idle.ready().await {
                     return Ok(idle);
                 }
             }
         }
-        let connected = Upstream::connect(address, timeouts.connect).await;
+        let connected = Upstream::connect(&backend.address(self.backend_port), timeouts.connect).await;
         backend.connected(connected.is_ok());
         connected
     }

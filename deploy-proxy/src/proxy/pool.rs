@@ -1,6 +1,5 @@
 //! Idle connections to one instance.
 
-use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,11 +30,11 @@ struct Idle {
 }
 
 impl Pool {
-    /// Takes a connection to `address` that has been idle for less than `most`. It may have been closed by the other
+    /// Takes a connection to the instance's `port` that has been idle for less than `most`. It may have been closed by the other
     /// side meanwhile.
-    pub(crate) fn take(&self, address: SocketAddr, most: Duration) -> Option<Box<Upstream>> {
+    pub(crate) fn take(&self, port: u16, most: Duration) -> Option<Box<Upstream>> {
         let mut inner = self.lock();
-        let at = inner.idle.iter().rposition(|idle| idle.upstream.address() == address)?;
+        let at = inner.idle.iter().rposition(|idle| idle.upstream.address().port == port)?;
         if inner.idle[at].since.elapsed() >= most {
             // Those before it are older still, and the sweep takes them.
             return None;

@@ -1,6 +1,5 @@
 //! Performs a probe.
 
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -22,13 +21,13 @@ pub(crate) async fn probe(probe: &Probe, limit: Duration) -> ProbeOutcome {
     let start = Instant::now();
     let deadline = start + limit;
     let (address, request) = match probe {
-        Probe::Tcp { address } => (*address, None),
+        Probe::Tcp { address } => (address, None),
         Probe::Http { address, .. } => match request(probe) {
-            Ok(request) => (*address, Some(request)),
+            Ok(request) => (address, Some(request)),
             Err(reason) => return ProbeOutcome::Invalid { reason },
         },
     };
-    let stream = match timeout_at(deadline, TcpStream::connect(address)).await {
+    let stream = match timeout_at(deadline, TcpStream::connect((address.host.as_str(), address.port))).await {
         Err(_) => return ProbeOutcome::TimedOut { connected: false },
         Ok(Err(error)) => return ProbeOutcome::Refused { reason: error.to_string() },
         Ok(Ok(stream)) => stream,
@@ -50,7 +49,7 @@ fn request(probe: &Probe) -> Result<Request<Empty<Bytes>>, String> {
     if !path.starts_with('/') {
         return Err(format!("expected a path that begins with /, but found {path:?}"));
     }
-    let host = host.clone().unwrap_or_else(|| SocketAddr::to_string(address));
+    let host = host.clone().unwrap_or_else(|| address.to_string());
     let mut request = Request::builder()
         .method(method.as_str())
         .uri(path)

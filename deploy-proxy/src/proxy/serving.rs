@@ -144,7 +144,7 @@ mod tests {
             backends: vec![control::Backend {
                 instance: name.into(),
                 release: "r".into(),
-                address: [127, 0, 0, 1].into(),
+                host: "127.0.0.1".into(),
                 ports: BTreeMap::new(),
                 weight: 1,
             }],

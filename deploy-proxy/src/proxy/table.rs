@@ -117,7 +117,7 @@ mod tests {
         let backend = Backend::new(control::Backend {
             instance: name.to_string().as_str().into(),
             release: release.into(),
-            address: [127, 0, 0, 1].into(),
+            host: "127.0.0.1".into(),
             ports: BTreeMap::new(),
             weight: 0,
         });

@@ -5,7 +5,6 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,12 +20,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::body::RequestBody;
+use crate::control::Address;
 
 /// A connection that carries one request at a time.
 pub(crate) struct Upstream {
     sender: SendRequest<RequestBody>,
     connection: Connection<TokioIo<Heard>, RequestBody>,
-    address: SocketAddr,
+    address: Address,
     heard: Arc<AtomicBool>,
     ended: bool,
     reused: bool,
@@ -50,16 +50,16 @@ pub(crate) struct SendFailure {
 
 impl Upstream {
     /// Connects within `limit`.
-    pub(crate) async fn connect(address: SocketAddr, limit: Duration) -> io::Result<Box<Self>> {
+    pub(crate) async fn connect(address: &Address, limit: Duration) -> io::Result<Box<Self>> {
         let stream = connect(address, limit).await?;
         let heard = Arc::new(AtomicBool::new(false));
         let io = TokioIo::new(Heard { stream, heard: Arc::clone(&heard) });
         let (sender, connection) = Builder::new().handshake(io).await.map_err(io::Error::other)?;
-        Ok(Box::new(Self { sender, connection, address, heard, ended: false, reused: false }))
+        Ok(Box::new(Self { sender, connection, address: address.clone(), heard, ended: false, reused: false }))
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Whether it carried a request before, so that the other side may have ended it meanwhile.
@@ -109,8 +109,8 @@ impl Upstream {
 }
 
 /// Opens a connection within `limit`, and sets it up for small messages and peers that vanish.
-pub(crate) async fn connect(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
-    let stream = tokio::time::timeout(limit, TcpStream::connect(address)).await??;
+pub(crate) async fn connect(address: &Address, limit: Duration) -> io::Result<TcpStream> {
+    let stream = tokio::time::timeout(limit, TcpStream::connect((address.host.as_str(), address.port))).await??;
     set_up(&stream);
     Ok(stream)
 }

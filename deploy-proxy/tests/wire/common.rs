@@ -80,7 +80,7 @@ pub(crate) fn backend(name: &str, address: SocketAddr) -> Backend {
     Backend {
         instance: name.into(),
         release: name.into(),
-        address: address.ip(),
+        host: address.ip().to_string(),
         ports: BTreeMap::from([(PORT, address.port())]),
         weight: 1,
     }

@@ -107,7 +107,7 @@ async fn ports_are_opened_and_closed_while_it_runs() {
 
 fn http(address: std::net::SocketAddr, path: &str) -> Probe {
     Probe::Http {
-        address,
+        address: address.into(),
         method: "GET".into(),
         path: path.into(),
         host: Some("web.test".into()),
@@ -149,9 +149,9 @@ async fn probes_say_what_they_found() {
     let found = probe(http(server.address, "relative"), LONG).await.unwrap();
     assert!(matches!(found, ProbeOutcome::Invalid { .. }), "{found:?}");
 
-    let found = web.client.probe_tcp(server.address, LONG).await.unwrap();
+    let found = web.client.probe_tcp(server.address.into(), LONG).await.unwrap();
     assert!(matches!(found, ProbeOutcome::Passed { status: None, .. }), "{found:?}");
-    let found = web.client.probe_tcp(nobody().await, LONG).await.unwrap();
+    let found = web.client.probe_tcp(nobody().await.into(), LONG).await.unwrap();
     assert!(matches!(found, ProbeOutcome::Refused { .. }), "{found:?}");
 }
 
@@ -171,7 +171,7 @@ async fn the_protocol_is_what_it_is_on_the_wire() {
     let none = json!({ "routes": { "revision": 0, "fence": 0, "routes": { "backends": [] } } });
     assert_eq!(routes, json!({ "id": 3, "reply": { "answer": none } }));
     let set = json!({ "set_routes": { "fence": 2, "expected_revision": 0, "deployment": 9, "routes": { "backends": [
-        { "instance": "web-1", "release": "web-0123456789abcdef", "address": "10.0.0.2", "weight": 1 }
+        { "instance": "web-1", "release": "web-0123456789abcdef", "host": "10.0.0.2", "weight": 1 }
     ] } } });
     let routes = frame(&mut stream, &json!({ "id": 4, "ask": set })).await;
     assert_eq!(routes["reply"]["answer"]["routes"]["revision"], 1);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deploy_core::model::Fence;
-use deploy_proxy::control::{AskError, Drained, Refusal};
+use deploy_proxy::control::{AskError, Backend, Drained, Refusal};
 use tokio::task::JoinSet;
 
 use crate::common::{LONG, Server, Web, Wire, backend, eventually};
@@ -194,4 +194,14 @@ async fn the_name_of_an_instance_at_another_address_is_another_instance() {
     assert_eq!(wire.get("/").await, Some((200, "old".into())));
     web.route([backend("a", new.address)]).await;
     assert_eq!(wire.get("/").await, Some((200, "new".into())));
+}
+
+#[tokio::test]
+async fn a_name_is_resolved_for_each_connection() {
+    let server = Server::named("by name", Duration::ZERO).await;
+    let web = Web::new("http").await;
+    web.route([Backend { host: "localhost".into(), ..backend("a", server.address) }]).await;
+    assert_eq!(web.connect().await.get("/").await, Some((200, "by name".into())));
+    web.route([Backend { host: "no-such-host.invalid".into(), ..backend("b", server.address) }]).await;
+    assert_eq!(web.connect().await.get("/").await.map(|(status, _)| status), Some(502));
 }
