@@ -1,0 +1,6 @@
+//! The static site, deployed as its program does it.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod deployed;
+mod lease;
