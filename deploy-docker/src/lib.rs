@@ -1,1 +1,31 @@
 //! Deploys Compose files on a Docker Engine.
+
+mod agent;
+mod condition;
+mod connect;
+mod container;
+mod create;
+mod definition;
+mod error;
+mod handle;
+mod image;
+mod labels;
+mod names;
+mod objects;
+mod paths;
+mod prepare;
+mod prober;
+mod project;
+mod proxy_image;
+mod router;
+mod routes;
+mod service;
+mod shared;
+mod target;
+mod treatment;
+
+pub use connect::{ConnectError, ConnectOptions};
+pub use create::FileError;
+pub use definition::DefinitionError;
+pub use prepare::{PrepareError, Prepared, Progress, Tell};
+pub use project::{DockerHost, DockerProject, OpenOptions};

@@ -1,0 +1,157 @@
+//! The agent of a deployment: an exec in one of the project's proxies, or a short-lived container where none runs.
+
+use crate::{
+    error::if_there,
+    image::EXECUTABLE,
+    labels,
+    proxy_image::ProxyImage,
+    shared::{Shared, Tried},
+};
+use bollard::{
+    container::LogOutput,
+    errors::Error,
+    exec::{StartExecOptions, StartExecResults},
+    models::{ContainerCreateBody, ExecConfig, HostConfig, HostConfigLogConfig, Mount, MountType, VolumeCreateRequest},
+    query_parameters::{AttachContainerOptions, CreateContainerOptions},
+};
+use deploy_core::target::TargetError;
+use deploy_proxy::agent::{AgentArgs, Client, ClientOptions};
+use futures_util::{Stream, StreamExt};
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::io::StreamReader;
+
+/// Where the state volume is mounted in proxies and agents.
+pub(crate) const STATE: &str = "/state";
+
+type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
+type Input = Pin<Box<dyn AsyncWrite + Send>>;
+
+impl Shared {
+    /// Starts an agent and greets it.
+    pub(crate) async fn start_agent(&self, image: &ProxyImage) -> Result<Client, TargetError> {
+        self.make_state_volume().await?;
+        let proxies = self.containers().await?;
+        let proxy = proxies.into_iter().find(|one| one.kind() == labels::PROXY && one.is_up());
+        let (output, input) = match proxy {
+            Some(proxy) => self.exec_agent(&proxy.name).await?,
+            None => self.run_agent(&image.name(&self.connection).await?).await?,
+        };
+        let words = Arc::new(Mutex::new(String::new()));
+        let io = tokio::io::join(reader(output, Arc::clone(&words)), input);
+        Client::connect(io, ClientOptions::default()).await.map_err(|error| {
+            let said = words.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned();
+            match said.is_empty() {
+                true => TargetError::unreachable("the agent", error),
+                false => TargetError::unreachable(format!("the agent, which said: {said}"), error),
+            }
+        })
+    }
+
+    async fn make_state_volume(&self) -> Result<(), TargetError> {
+        let name = self.state_volume();
+        let labels = labels::ours(&self.project, labels::STATE);
+        let request = VolumeCreateRequest { name: Some(name.clone()), labels: Some(labels), ..Default::default() };
+        self.docker().create_volume(request).await.tried(|| format!("make the volume {name}")).map(|_| ())
+    }
+
+    async fn exec_agent(&self, proxy: &str) -> Result<(Output, Input), TargetError> {
+        let config = ExecConfig {
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            cmd: Some([vec![EXECUTABLE.to_owned()], arguments()].concat()),
+            ..ExecConfig::default()
+        };
+        let doing = || format!("start an agent in {proxy}");
+        let exec = self.docker().create_exec(proxy, config).await.tried(doing)?;
+        let options = StartExecOptions { detach: false, ..Default::default() };
+        match self.docker().start_exec(&exec.id, Some(options)).await.tried(doing)? {
+            StartExecResults::Attached { output, input } => Ok((output, input)),
+            StartExecResults::Detached => Err(TargetError::Rejected { why: format!("expected to {}", doing()) }),
+        }
+    }
+
+    /// Removed by the Engine once it ends. No network: where no proxy runs, there is nothing to probe.
+    async fn run_agent(&self, image: &str) -> Result<(Output, Input), TargetError> {
+        let name = format!("{}-deploy-agent-{}", self.project, unique());
+        let body = ContainerCreateBody {
+            image: Some(image.to_owned()),
+            entrypoint: Some(vec![EXECUTABLE.to_owned()]),
+            cmd: Some(arguments()),
+            labels: Some(labels::ours(&self.project, labels::AGENT)),
+            open_stdin: Some(true),
+            stdin_once: Some(true),
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            host_config: Some(HostConfig {
+                auto_remove: Some(true),
+                network_mode: Some("none".to_owned()),
+                log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+                mounts: Some(vec![self.state_mount()]),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        };
+        let doing = || format!("start the agent {name}");
+        let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
+        self.docker().create_container(Some(options), body).await.tried(doing)?;
+        let options =
+            AttachContainerOptions { stdin: true, stdout: true, stderr: true, stream: true, ..Default::default() };
+        // attached before the start, so that no word is lost
+        let started = async {
+            let attached = self.docker().attach_container(&name, Some(options)).await.tried(doing)?;
+            self.docker().start_container(&name, None).await.tried(doing)?;
+            Ok((attached.output, attached.input))
+        };
+        let started = started.await;
+        if started.is_err() {
+            let _ = if_there(self.docker().remove_container(&name, None).await);
+        }
+        started
+    }
+
+    /// The state volume, as proxies and agents mount it.
+    pub(crate) fn state_mount(&self) -> Mount {
+        Mount {
+            typ: Some(MountType::VOLUME),
+            source: Some(self.state_volume()),
+            target: Some(STATE.to_owned()),
+            ..Mount::default()
+        }
+    }
+}
+
+fn arguments() -> Vec<String> {
+    AgentArgs::new(STATE).to_args().into_iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
+}
+
+/// What it writes to its standard output; the other output is collected for people.
+fn reader(output: Output, words: Arc<Mutex<String>>) -> impl AsyncRead + Unpin + Send + 'static {
+    let bytes = output.filter_map(move |frame| {
+        let bytes = match frame {
+            Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => Some(Ok(message)),
+            Ok(LogOutput::StdErr { message }) => {
+                let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
+                words.push_str(&String::from_utf8_lossy(&message));
+                None
+            }
+            Ok(LogOutput::StdIn { .. }) => None,
+            Err(error) => Some(Err(io::Error::other(error))),
+        };
+        std::future::ready(bytes)
+    });
+    StreamReader::new(Box::pin(bytes))
+}
+
+/// A name that no other agent has.
+fn unique() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}-{:x}", std::process::id(), now.as_nanos())
+}

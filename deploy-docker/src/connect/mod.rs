@@ -1,0 +1,94 @@
+//! Finding the Engine and speaking to it.
+
+mod context;
+mod error;
+mod options;
+
+pub use error::ConnectError;
+pub use options::ConnectOptions;
+
+use bollard::{API_DEFAULT_VERSION, Docker};
+use context::{Endpoint, endpoint};
+use std::time::Duration;
+
+/// How long an ordinary call to the Engine may take, in seconds.
+const CALL_SECONDS: u64 = 60;
+/// How long the first answer may take.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
+/// The oldest Engine API that is spoken: that of Engine 20.10.
+const OLDEST_API: (u32, u32) = (1, 41);
+
+/// A connection to an Engine that has answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    /// The client.
+    pub(crate) docker: Docker,
+    /// The Engine's address, for people.
+    pub(crate) address: String,
+    /// What the Engine runs on: `linux/amd64`.
+    pub(crate) platform: String,
+    /// The newest API that it speaks.
+    pub(crate) api: (u32, u32),
+}
+
+impl Connection {
+    /// Finds the Engine as the `docker` command does, and asks for its version.
+    pub(crate) async fn open(options: &ConnectOptions) -> Result<Self, ConnectError> {
+        let endpoint = endpoint(options)?;
+        let docker = client(&endpoint)?;
+        let failed = |source: bollard::errors::Error| ConnectError::from_engine(&endpoint, source);
+        let version = match tokio::time::timeout(FIRST_ANSWER, docker.version()).await {
+            Ok(answer) => answer.map_err(failed)?,
+            Err(_) => return Err(ConnectError::Silent { address: endpoint.url, seconds: FIRST_ANSWER.as_secs() }),
+        };
+        let api = version.api_version.unwrap_or_default();
+        let Some(api) = parse_version(&api).filter(|found| *found >= OLDEST_API) else {
+            return Err(ConnectError::TooOld { address: endpoint.url, found: api });
+        };
+        let platform = format!("{}/{}", version.os.unwrap_or_default(), version.arch.unwrap_or_default());
+        Ok(Self { docker, address: endpoint.url, platform, api })
+    }
+}
+
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// The client sends no version in its paths (bollard 0.21 drops it), so each Engine answers in its own.
+fn client(endpoint: &Endpoint) -> Result<Docker, ConnectError> {
+    let failed = |source| ConnectError::from_engine(endpoint, source);
+    let url = endpoint.url.as_str();
+    match (url.split_once("://").map(|(scheme, _)| scheme), &endpoint.tls) {
+        (Some("unix"), _) => Docker::connect_with_unix(url, CALL_SECONDS, API_DEFAULT_VERSION).map_err(failed),
+        (Some("tcp" | "http" | "https"), Some(tls)) => {
+            let file = |name: &str| tls.join(name);
+            Docker::connect_with_ssl(
+                url,
+                &file("key.pem"),
+                &file("cert.pem"),
+                &file("ca.pem"),
+                CALL_SECONDS,
+                API_DEFAULT_VERSION,
+            )
+            .map_err(failed)
+        }
+        (Some("tcp" | "http"), None) => {
+            Docker::connect_with_http(url, CALL_SECONDS, API_DEFAULT_VERSION).map_err(failed)
+        }
+        (Some("ssh"), _) => Err(ConnectError::Ssh { address: url.into() }),
+        _ => Err(ConnectError::Address { address: url.into(), named_by: endpoint.source.clone() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert_eq!(parse_version("1.41"), Some((1, 41)));
+        assert!(parse_version("1.9").is_some_and(|found| found < OLDEST_API));
+        assert_eq!(parse_version("newest"), None);
+    }
+}

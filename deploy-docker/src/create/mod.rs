@@ -1,0 +1,138 @@
+//! From a service of the file to what its containers are made from.
+
+mod files;
+mod health;
+mod isolation;
+mod mounts;
+pub(crate) mod network;
+mod resources;
+
+pub use files::FileError;
+pub(crate) use health::{argv, effective, health_config};
+pub(crate) use mounts::{Mounted, mounted};
+
+use crate::{
+    definition::{Content, Definition},
+    image::{ImageFacts, version},
+    labels::compose,
+    paths::BoundPaths,
+    treatment::Treatment,
+};
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum};
+use deploy_compose::model::{Project, Restart, Service};
+use std::collections::{BTreeMap, HashMap};
+
+/// All that a service's containers are made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Ingredients<'a> {
+    pub(crate) project: &'a Project,
+    pub(crate) service: &'a Service,
+    pub(crate) image: &'a ImageFacts,
+    pub(crate) paths: &'a BoundPaths,
+    pub(crate) treatment: &'a Treatment,
+    /// The key of the hashes.
+    pub(crate) key: &'a [u8],
+}
+
+/// Renders a service.
+///
+/// # Errors
+/// Where a secret or config can't be had.
+pub(crate) fn define(from: Ingredients<'_>) -> Result<Definition, FileError> {
+    let Ingredients { project, service, treatment, .. } = from;
+    let (files, granted) = files::files(from)?;
+    let content = Content {
+        project: project.name.clone(),
+        service: service.name.as_str().into(),
+        container: container(from, granted.binds),
+        container_name: service.container_name.clone().filter(|_| treatment.may_bear_its_name()),
+        networks: network::joined(project, service, treatment),
+        files,
+        carried: treatment.carried.clone(),
+        bound: files::watched(from, granted.hashes),
+    };
+    let files = project.files.iter().map(|file| file.to_string_lossy()).collect::<Vec<_>>().join(",");
+    let mut definition = Definition::new(content);
+    definition.version = version(&service.image);
+    definition.origin = BTreeMap::from([
+        (compose::WORKING_DIR.to_owned(), project.directory.to_string_lossy().into_owned()),
+        (compose::CONFIG_FILES.to_owned(), files),
+    ]);
+    Ok(definition)
+}
+
+fn container(from: Ingredients<'_>, granted: Vec<String>) -> ContainerCreateBody {
+    let Ingredients { project, service, image, paths, treatment, .. } = from;
+    let (mut binds, mounts) = mounts::mounts(project, service, paths);
+    binds.extend(granted);
+    let (port_bindings, exposed_ports) = network::ports(service, treatment);
+    let mut host = HostConfig {
+        binds: list(binds),
+        mounts: list(mounts),
+        tmpfs: map(&service.tmpfs),
+        restart_policy: Some(restart_policy(service.restart)),
+        log_config: service
+            .logging
+            .as_ref()
+            .map(|logging| HostConfigLogConfig { typ: logging.driver.clone(), config: map(&logging.options) }),
+        network_mode: network::mode(project, service),
+        port_bindings,
+        init: service.init,
+        group_add: list(service.group_add.clone()),
+        dns: list(service.dns.clone()),
+        dns_search: list(service.dns_search.clone()),
+        dns_options: list(service.dns_opt.clone()),
+        extra_hosts: list(network::extra_hosts(service)),
+        annotations: map(&service.annotations),
+        ..HostConfig::default()
+    };
+    isolation::isolate(&mut host, &service.isolation);
+    resources::limit(&mut host, &service.resources);
+    let environment = service.environment.iter().filter(|(name, _)| !treatment.is_moved_variable(name));
+    let labels = service.labels.iter().filter(|(name, _)| !treatment.is_moved_label(name));
+    ContainerCreateBody {
+        image: Some(image.id.clone()),
+        hostname: service.hostname.clone(),
+        domainname: service.domainname.clone(),
+        user: service.user.clone(),
+        tty: service.tty.then_some(true),
+        open_stdin: service.stdin_open.then_some(true),
+        env: list(environment.map(|(name, value)| format!("{name}={}", value.expose())).collect()),
+        cmd: service.command.clone(),
+        entrypoint: service.entrypoint.clone(),
+        healthcheck: service.healthcheck.as_ref().map(health_config),
+        working_dir: service.working_dir.clone(),
+        labels: Some(labels.map(|(name, value)| (name.clone(), value.clone())).collect()),
+        stop_signal: service.stop_signal.clone(),
+        stop_timeout: service.stop_grace_period.and_then(|time| i64::try_from(time.as_secs_f64().ceil() as u64).ok()),
+        exposed_ports,
+        host_config: Some(host),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn restart_policy(restart: Restart) -> RestartPolicy {
+    let (name, most) = match restart {
+        Restart::No => (RestartPolicyNameEnum::NO, None),
+        Restart::Always => (RestartPolicyNameEnum::ALWAYS, None),
+        Restart::UnlessStopped => (RestartPolicyNameEnum::UNLESS_STOPPED, None),
+        Restart::OnFailure { max_retries } => (RestartPolicyNameEnum::ON_FAILURE, max_retries.map(i64::from)),
+    };
+    RestartPolicy { name: Some(name), maximum_retry_count: most }
+}
+
+/// Nothing for no entries.
+fn list<T>(list: Vec<T>) -> Option<Vec<T>> {
+    Some(list).filter(|list| !list.is_empty())
+}
+
+/// Nothing for no entries.
+fn map(map: &BTreeMap<String, String>) -> Option<HashMap<String, String>> {
+    let map: HashMap<_, _> = map.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    Some(map).filter(|map| !map.is_empty())
+}
+
+/// As the Engine's numbers are; what doesn't fit is the largest.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,12 @@
+//! Images: present, pulled, built, or made of our own executable.
+
+mod credentials;
+mod facts;
+mod own;
+mod pull;
+mod reference;
+
+pub(crate) use facts::{ImageFacts, inspect};
+pub(crate) use own::{EXECUTABLE, own_image};
+pub(crate) use pull::pull;
+pub(crate) use reference::{Reference, version};

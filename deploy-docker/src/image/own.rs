@@ -1,0 +1,83 @@
+use crate::{connect::Connection, error::target_error};
+use bollard::{body_full, query_parameters::CreateImageOptions};
+use deploy_core::target::TargetError;
+use futures_util::TryStreamExt;
+use sha2::{Digest, Sha256};
+use std::{io, path::Path};
+
+/// Where the executable lies in its image.
+pub(crate) const EXECUTABLE: &str = "/deploy";
+
+/// The name of the image that holds this process' own executable, which is imported where the Engine doesn't have it.
+///
+/// Named by its content, so that every build has an image of its own.
+///
+/// # Errors
+/// Where the executable can't run on the Engine's platform: the error says to name an image instead.
+pub(crate) async fn own_image(connection: &Connection) -> Result<String, TargetError> {
+    let here = format!("{}/{}", std::env::consts::OS, engine_arch(std::env::consts::ARCH));
+    if here != connection.platform {
+        let why = format!(
+            "expected an Engine on {here}, which can run this executable as its proxy, but found one on {}: name an image that holds the `deploy` executable for it",
+            connection.platform
+        );
+        return Err(TargetError::Rejected { why });
+    }
+    let unreadable = |error: io::Error| TargetError::Rejected {
+        why: format!(
+            "expected to read this program's own executable, but: {error}; name an image that holds it instead"
+        ),
+    };
+    let path = std::env::current_exe().map_err(unreadable)?;
+    let executable = tokio::fs::read(&path).await.map_err(unreadable)?;
+    import(connection, executable).await
+}
+
+async fn import(connection: &Connection, executable: Vec<u8>) -> Result<String, TargetError> {
+    let (executable, tag) = tokio::task::spawn_blocking(move || {
+        let hash = Sha256::digest(&executable);
+        let tag: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        (executable, tag)
+    })
+    .await
+    .map_err(|error| TargetError::unreachable("this program's executable", error))?;
+    let name = format!("deploy-proxy:{tag}");
+    let failed = |error| target_error(&format!("import the proxy's image {name}"), error);
+    if crate::error::if_there(connection.docker.inspect_image(&name).await).map_err(failed)?.is_some() {
+        return Ok(name);
+    }
+    let archive = archive(&executable).map_err(|error| TargetError::unreachable("this program's executable", error))?;
+    let options = CreateImageOptions {
+        from_src: Some("-".to_owned()),
+        repo: Some("deploy-proxy".to_owned()),
+        tag: Some(tag),
+        ..CreateImageOptions::default()
+    };
+    let answers = connection.docker.create_image(Some(options), Some(body_full(archive.into())), None);
+    answers.try_for_each(|_| async { Ok(()) }).await.map_err(failed)?;
+    Ok(name)
+}
+
+/// An image's root folder: the executable, and a folder for temporary files.
+fn archive(executable: &[u8]) -> io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Directory);
+    header.set_mode(0o1777);
+    header.set_size(0);
+    archive.append_data(&mut header, "tmp/", io::empty())?;
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o755);
+    header.set_size(executable.len() as u64);
+    archive.append_data(&mut header, Path::new(EXECUTABLE.trim_start_matches('/')), executable)?;
+    archive.into_inner()
+}
+
+/// Rust's name of a processor as the Engine calls it.
+fn engine_arch(rust: &str) -> &str {
+    match rust {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}

@@ -1,0 +1,257 @@
+//! What must be there before planning: images, and what releases are made of.
+
+use crate::{
+    create::{FileError, Ingredients, define},
+    definition::DefinitionError,
+    handle::{Handle, agent_error},
+    image::{ImageFacts, inspect, pull},
+    labels, paths,
+    service::{Foreign, Parts, service_spec},
+    shared::{AT_ONCE, Tried, at_once},
+    treatment::treat,
+};
+use bollard::{errors::Error, query_parameters::ListVolumesOptions};
+use deploy_compose::model::{Mount, MountKind, Project, PullPolicy, Service};
+use deploy_core::{
+    model::{Payload, ReleaseId, ServiceSpec},
+    target::TargetError,
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
+
+/// How far the preparation has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// An image is being pulled.
+    Pulling {
+        /// Its name.
+        image: String,
+        /// Bytes that are there.
+        done: u64,
+        /// Bytes of the layers that are known so far.
+        of: u64,
+    },
+    /// An image was pulled.
+    Pulled {
+        /// Its name.
+        image: String,
+    },
+    /// An image is being built.
+    Building {
+        /// Its name.
+        image: String,
+        /// What the builder says.
+        line: String,
+    },
+}
+
+/// Who is told how far it has come. It must not block.
+pub type Tell<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// What a plan is made from.
+#[derive(Clone)]
+pub struct Prepared {
+    /// What is to run.
+    pub services: Vec<ServiceSpec>,
+    /// The configurations, secrets included: for the target's own store only.
+    pub payloads: BTreeMap<ReleaseId, Payload>,
+    /// What people should know of the project as a whole.
+    pub notes: Vec<String>,
+}
+
+/// Why a project can't be planned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// An image isn't there and can't be had.
+    #[error("expected image {image}, but the Docker Engine said: {said}; {advice}")]
+    NoImage {
+        /// Its name.
+        image: String,
+        /// The Engine's words.
+        said: String,
+        /// What to do.
+        advice: String,
+    },
+    /// An image may not be pulled, and isn't there.
+    #[error(
+        "expected image {image} on the Engine's host, because `pull_policy` is `never`, but found none: load or build it there"
+    )]
+    NeverPulled {
+        /// Its name.
+        image: String,
+    },
+    /// The Engine didn't do it.
+    #[error("expected to {doing}, but the Docker Engine didn't answer: try again")]
+    Engine {
+        /// What was tried.
+        doing: String,
+        /// What went wrong.
+        #[source]
+        source: Box<Error>,
+    },
+    /// Something outside of the project isn't there.
+    #[error(
+        "expected the external {kind} {name}, but found none: make it with `docker {kind} create {name}`, or take `external` away"
+    )]
+    NoExternal {
+        /// `network` or `volume`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The Engine is too old for something in the file.
+    #[error(
+        "expected Engine API {needed} or newer for {what} of {service}, but found {found}: upgrade Docker, or take it out"
+    )]
+    EngineTooOld {
+        /// What the file asks for.
+        what: &'static str,
+        /// Whose it is.
+        service: String,
+        /// The API that has it.
+        needed: &'static str,
+        /// The Engine's API.
+        found: String,
+    },
+    /// A secret or config can't be given to a service.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A configuration can't be stored.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// The Engine or the agent.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
+impl Handle {
+    /// Sees to the images, and renders every service.
+    pub(crate) async fn prepare(
+        &self,
+        project: &Project,
+        config_folder: Option<&PathBuf>,
+        tell: Tell<'_>,
+    ) -> Result<Prepared, PrepareError> {
+        let (foreign, key) = tokio::try_join!(self.look_around(project), self.key())?;
+        self.check_api(project)?;
+        let images = self.images(project, config_folder, tell).await?;
+        let paths = paths::look(project);
+        let router = self.router_id();
+        let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes: Vec::new() };
+        for service in project.dependency_order() {
+            let Some(image) = images.get(&service.name) else { continue };
+            let treatment = treat(project, service, image, &paths);
+            let ingredients = Ingredients { project, service, image, paths: &paths, treatment: &treatment, key: &key };
+            let definition = define(ingredients)?;
+            let id = definition.release_id(&key)?;
+            let payload = definition.payload(&id)?;
+            let release = definition.release(id.clone());
+            let parts = Parts {
+                project,
+                service,
+                image,
+                treatment: &treatment,
+                release,
+                target: &self.target,
+                router: &router,
+                foreign: &foreign,
+            };
+            prepared.services.push(service_spec(&parts));
+            prepared.payloads.insert(id, payload);
+        }
+        prepared.notes.extend(project.warnings.iter().map(ToString::to_string));
+        Ok(prepared)
+    }
+
+    /// An old Engine drops what it doesn't know.
+    fn check_api(&self, project: &Project) -> Result<(), PrepareError> {
+        let (major, minor) = self.connection.api;
+        if (major, minor) >= (1, 45) {
+            return Ok(());
+        }
+        let has_subpath = |mount: &Mount| matches!(&mount.kind, MountKind::Volume { subpath: Some(_), .. });
+        match project.services.values().find(|service| service.volumes.iter().any(has_subpath)) {
+            None => Ok(()),
+            Some(service) => Err(PrepareError::EngineTooOld {
+                what: "`volume.subpath`",
+                service: service.name.to_string(),
+                needed: "1.45",
+                found: format!("{major}.{minor}"),
+            }),
+        }
+    }
+
+    async fn key(&self) -> Result<[u8; 32], PrepareError> {
+        let key = self.agent().await?.key().await.map_err(agent_error)?;
+        Ok(*key.expose())
+    }
+
+    async fn images(
+        &self,
+        project: &Project,
+        config_folder: Option<&PathBuf>,
+        tell: Tell<'_>,
+    ) -> Result<BTreeMap<deploy_compose::model::ServiceName, ImageFacts>, PrepareError> {
+        let images = project.services.values().map(|service| async move {
+            Ok::<_, PrepareError>((service.name.clone(), self.image_of(service, config_folder, tell).await?))
+        });
+        Ok(at_once(AT_ONCE, images).await?.into_iter().collect())
+    }
+
+    async fn image_of(
+        &self,
+        service: &Service,
+        config_folder: Option<&PathBuf>,
+        tell: Tell<'_>,
+    ) -> Result<ImageFacts, PrepareError> {
+        let (docker, image) = (self.docker(), service.image.as_str());
+        if service.pull_policy != Some(PullPolicy::Always)
+            && let Some(found) = inspect(docker, image).await?
+        {
+            return Ok(found);
+        }
+        if service.pull_policy == Some(PullPolicy::Never) {
+            return Err(PrepareError::NeverPulled { image: image.to_owned() });
+        }
+        let folder = config_folder.map(PathBuf::as_path);
+        pull(&self.connection, folder, image, service.platform.as_deref(), tell).await?;
+        let found = inspect(docker, image).await?;
+        found.ok_or_else(|| PrepareError::NoImage {
+            image: image.to_owned(),
+            said: "it was pulled, but isn't there".to_owned(),
+            advice: "pull it by hand, and try again".to_owned(),
+        })
+    }
+
+    /// Checks that what the project doesn't make is there, and finds what is there and isn't ours.
+    async fn look_around(&self, project: &Project) -> Result<Foreign, PrepareError> {
+        let docker = self.docker();
+        let volumes = docker.list_volumes(None::<ListVolumesOptions>);
+        let (networks, volumes) =
+            tokio::try_join!(docker.list_networks(None), volumes).tried(|| "list networks and volumes".to_owned())?;
+        let is_ours = |labels: &HashMap<String, String>| labels.get(labels::PROJECT) == Some(&self.project);
+        let networks: BTreeMap<_, _> = networks
+            .into_iter()
+            .filter_map(|one| Some((one.name?, is_ours(&one.labels.unwrap_or_default()))))
+            .collect();
+        let volumes: BTreeMap<_, _> =
+            volumes.volumes.unwrap_or_default().into_iter().map(|one| (one.name, is_ours(&one.labels))).collect();
+        let missing = |kind, name: &String| PrepareError::NoExternal { kind, name: name.clone() };
+        let externals = project.networks.values().filter(|network| network.external).map(|network| &network.name);
+        if let Some(name) = externals.into_iter().find(|name| !networks.contains_key(*name)) {
+            return Err(missing("network", name));
+        }
+        let externals = project.volumes.values().filter(|volume| volume.external).map(|volume| &volume.name);
+        if let Some(name) = externals.into_iter().find(|name| !volumes.contains_key(*name)) {
+            return Err(missing("volume", name));
+        }
+        let foreign = |there: BTreeMap<String, bool>| {
+            there.into_iter().filter(|(_, is_ours)| !is_ours).map(|(name, _)| name).collect()
+        };
+        Ok(Foreign { networks: foreign(networks), volumes: foreign(volumes) })
+    }
+}

@@ -1,0 +1,108 @@
+use crate::{
+    connect::{ConnectError, ConnectOptions, Connection},
+    handle::Handle,
+    prepare::{PrepareError, Prepared, Tell},
+    proxy_image::ProxyImage,
+    router::DockerRouter,
+    shared::Shared,
+    target::DockerTarget,
+};
+use deploy_compose::model::Project;
+use deploy_core::{
+    journal::Journal,
+    lease::Lease,
+    model::{RouterId, TargetId},
+    router::Router,
+    target::{Target, TargetError},
+};
+use std::{path::PathBuf, sync::Arc};
+
+/// A Docker Engine that has answered.
+#[derive(Clone, Debug)]
+pub struct DockerHost {
+    connection: Connection,
+    config_folder: Option<PathBuf>,
+}
+
+/// How a project is opened.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// An image that holds an executable with our hook at `/deploy`, for proxies and the agent. Absent: this program's
+    /// own executable, which must be static and run on the Engine's platform.
+    pub proxy_image: Option<String>,
+    /// Start nothing just to look: routes are then read from the proxies' logs, and stored payloads aren't known.
+    pub read_only: bool,
+}
+
+/// A project on an Engine.
+#[derive(Clone, Debug)]
+pub struct DockerProject {
+    handle: Handle,
+    config_folder: Option<PathBuf>,
+}
+
+impl DockerHost {
+    /// Finds the Engine as the `docker` command does, and waits for its first answer.
+    ///
+    /// # Errors
+    /// [`ConnectError`], which says what to do.
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
+        let connection = Connection::open(options).await?;
+        Ok(Self { connection, config_folder: options.config_folder.clone() })
+    }
+
+    /// The Engine's address, for people.
+    pub fn address(&self) -> &str {
+        &self.connection.address
+    }
+
+    /// Opens a project by its name, which is also its target's; no Compose file is needed. Nothing is asked of the
+    /// Engine yet.
+    pub fn open(&self, project: &str, options: OpenOptions) -> DockerProject {
+        let shared =
+            Shared { connection: self.connection.clone(), project: project.to_owned(), target: TargetId::new(project) };
+        let handle = Handle::new(shared, ProxyImage::new(options.proxy_image), options.read_only);
+        DockerProject { handle, config_folder: self.config_folder.clone() }
+    }
+}
+
+impl DockerProject {
+    /// The hands.
+    pub fn target(&self) -> Arc<dyn Target> {
+        Arc::new(DockerTarget::new(self.handle.clone()))
+    }
+
+    /// What sends requests: the project's proxies.
+    pub fn router(&self) -> Arc<dyn Router> {
+        Arc::new(DockerRouter::new(self.handle.clone()))
+    }
+
+    /// The router's name, without asking for the router.
+    pub fn router_id(&self) -> RouterId {
+        self.handle.router_id()
+    }
+
+    /// Who may deploy, as the agent in the project's state volume keeps it. Starts the agent if it doesn't run.
+    ///
+    /// # Errors
+    /// Where no agent can be started.
+    pub async fn lease(&self) -> Result<Arc<dyn Lease>, TargetError> {
+        Ok(Arc::new(self.handle.agent().await?.clone()))
+    }
+
+    /// The journal, as the agent keeps it. Starts the agent if it doesn't run.
+    ///
+    /// # Errors
+    /// Where no agent can be started.
+    pub async fn journal(&self) -> Result<Arc<dyn Journal>, TargetError> {
+        Ok(Arc::new(self.handle.agent().await?.clone()))
+    }
+
+    /// Pulls and builds what isn't there, and renders every service of the project.
+    ///
+    /// # Errors
+    /// [`PrepareError`], before anything of the project has changed.
+    pub async fn prepare(&self, project: &Project, tell: Tell<'_>) -> Result<Prepared, PrepareError> {
+        self.handle.prepare(project, self.config_folder.as_ref(), tell).await
+    }
+}

@@ -1,0 +1,190 @@
+//! Sets of instances: put beside what runs, made larger or smaller, taken away, kept.
+
+use super::instance::{NewInstance, never};
+use crate::{
+    container::Container,
+    definition::Definition,
+    handle::Handle,
+    names,
+    shared::{AT_ONCE, at_once},
+};
+use deploy_core::{
+    model::{Release, WorkloadRef},
+    target::{Cx, TargetError},
+};
+use std::collections::BTreeSet;
+
+/// How many containers are stopped at once: mostly they are waited for.
+const STOPPED_AT_ONCE: usize = 16;
+
+impl Handle {
+    /// Makes exactly `count` instances of a set be asked for.
+    pub(crate) async fn ensure(
+        &self,
+        cx: &Cx,
+        workload: &WorkloadRef,
+        release: &Release,
+        definition: &Definition,
+        count: u32,
+    ) -> Result<(), TargetError> {
+        let all = self.listed(cx.fence).await?;
+        let set = of_set(&all, workload);
+        let (new, set): (Vec<_>, Vec<_>) = set.into_iter().partition(|one| one.is_new());
+        // half made, perhaps: a file or a network may be missing
+        self.remove_all(new.into_iter()).await?;
+        let (kept, mut live): (Vec<_>, Vec<_>) = set.into_iter().partition(|one| one.is_kept());
+        live.sort_by_key(|one| one.ordinal());
+        let surplus = live.split_off(live.len().min(count as usize));
+        let plan = Additions::plan(&live, &kept, count);
+        let result = self.add(cx, release, definition, &all, &plan).await;
+        if result.is_err() {
+            self.forget_new(workload).await;
+        }
+        result?;
+        // one that somebody stopped is asked for again
+        self.start_all(live.iter().filter(|one| !one.is_up()).map(|one| one.name.clone())).await?;
+        self.keep(cx, &surplus).await
+    }
+
+    /// Kept ones first, then all new ones are made, then all are started together.
+    async fn add(
+        &self,
+        cx: &Cx,
+        release: &Release,
+        definition: &Definition,
+        all: &[Container],
+        plan: &Additions<'_>,
+    ) -> Result<(), TargetError> {
+        let policy = definition.content.container.host_config.as_ref().and_then(|host| host.restart_policy.clone());
+        let policy = policy.unwrap_or_else(never);
+        at_once(AT_ONCE, plan.kept.iter().map(|one| self.bring_back(one, policy.clone()))).await?;
+        let made = plan.missing.iter().map(|ordinal| async move {
+            let name = self.name_of(definition, release, *ordinal);
+            let new = NewInstance { definition, release, ordinal: *ordinal, name: name.clone(), others: all };
+            self.create(cx, new).await.map(|()| name)
+        });
+        let names = at_once(AT_ONCE, made).await?;
+        self.start_all(names.into_iter()).await
+    }
+
+    async fn start_all(&self, names: impl Iterator<Item = String>) -> Result<(), TargetError> {
+        at_once(AT_ONCE, names.map(|name| async move { self.start(&name).await })).await.map(drop)
+    }
+
+    async fn remove_all(&self, containers: impl Iterator<Item = &Container>) -> Result<(), TargetError> {
+        at_once(AT_ONCE, containers.map(|one| self.discard(&one.name))).await.map(drop)
+    }
+
+    fn name_of(&self, definition: &Definition, release: &Release, ordinal: u32) -> String {
+        match &definition.content.container_name {
+            Some(name) if ordinal == 1 => name.clone(),
+            _ => names::instance(&self.project, release.service.as_str(), &release.id, ordinal),
+        }
+    }
+
+    /// Stops a set; then removes it, or keeps it.
+    pub(crate) async fn take_away(&self, cx: &Cx, workload: &WorkloadRef, keep: bool) -> Result<(), TargetError> {
+        let all = self.listed(cx.fence).await?;
+        let set = of_set(&all, workload);
+        let (new, set): (Vec<_>, Vec<_>) = set.into_iter().partition(|one| one.is_new());
+        self.remove_all(new.into_iter()).await?;
+        if keep {
+            let live: Vec<_> = set.into_iter().filter(|one| !one.is_kept()).collect();
+            return self.keep(cx, &live).await;
+        }
+        let gone = set.into_iter().map(|one| async move {
+            if one.is_up() {
+                self.stop(cx, &one.name).await?;
+            }
+            self.discard(&one.name).await
+        });
+        at_once(STOPPED_AT_ONCE, gone).await.map(drop)
+    }
+
+    /// Stops instances and keeps them. The restart policy goes first, or the Engine's next start revives them.
+    async fn keep(&self, cx: &Cx, instances: &[&Container]) -> Result<(), TargetError> {
+        let kept = instances.iter().map(|one| async move {
+            self.set_restart(&one.name, never()).await?;
+            self.stop(cx, &one.name).await?;
+            self.rename(&one.name, &names::kept(&one.name)).await
+        });
+        at_once(STOPPED_AT_ONCE, kept).await.map(drop)
+    }
+
+    /// Starts a kept instance under its old name. The name comes last: one that runs isn't kept, whatever its name.
+    async fn bring_back(&self, one: &Container, policy: bollard::models::RestartPolicy) -> Result<(), TargetError> {
+        self.set_restart(&one.name, policy).await?;
+        self.start(&one.name).await?;
+        self.rename(&one.name, names::live(&one.name)).await
+    }
+
+    /// Takes away what was made and never started. Whatever stays is swept when the next deployer takes over.
+    async fn forget_new(&self, workload: &WorkloadRef) {
+        let Ok(all) = self.containers().await else { return };
+        for one in of_set(&all, workload).into_iter().filter(|one| one.is_new()) {
+            let _ = self.discard(&one.name).await;
+        }
+    }
+}
+
+fn of_set<'a>(all: &'a [Container], workload: &WorkloadRef) -> Vec<&'a Container> {
+    all.iter().filter(|one| one.is_of(workload)).collect()
+}
+
+/// What is missing of a set, and where it comes from.
+#[derive(Debug, Default)]
+struct Additions<'a> {
+    /// Kept instances that are started again.
+    kept: Vec<&'a Container>,
+    /// Ordinals of instances that are made.
+    missing: Vec<u32>,
+}
+
+impl<'a> Additions<'a> {
+    /// Kept instances with the lowest ordinals first; then the lowest free ordinals.
+    fn plan(live: &[&Container], kept: &[&'a Container], count: u32) -> Self {
+        let mut taken: BTreeSet<u32> = live.iter().map(|one| one.ordinal()).collect();
+        let wanted = (count as usize).saturating_sub(live.len());
+        let mut kept: Vec<_> = kept.iter().copied().filter(|one| !taken.contains(&one.ordinal())).collect();
+        kept.sort_by_key(|one| one.ordinal());
+        kept.dedup_by_key(|one| one.ordinal());
+        kept.truncate(wanted);
+        taken.extend(kept.iter().map(|one| one.ordinal()));
+        let missing = (1..).filter(|ordinal| !taken.contains(ordinal)).take(wanted - kept.len()).collect();
+        Self { kept, missing }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::ContainerSummaryStateEnum as State;
+    use std::collections::HashMap;
+
+    fn container(ordinal: u32) -> Container {
+        Container {
+            id: format!("{ordinal:064}"),
+            name: format!("shop-web-01234567-{ordinal}"),
+            labels: HashMap::from([(crate::labels::ORDINAL.to_owned(), ordinal.to_string())]),
+            image: String::new(),
+            state: State::RUNNING,
+            networks: Vec::new(),
+        }
+    }
+
+    fn plan(live: &[u32], kept: &[u32], count: u32) -> (Vec<u32>, Vec<u32>) {
+        let (live, kept): (Vec<_>, Vec<_>) =
+            (live.iter().copied().map(container).collect(), kept.iter().copied().map(container).collect());
+        let plan = Additions::plan(&live.iter().collect::<Vec<_>>(), &kept.iter().collect::<Vec<_>>(), count);
+        (plan.kept.iter().map(|one| one.ordinal()).collect(), plan.missing)
+    }
+
+    #[test]
+    fn kept_ones_come_first_and_gaps_are_filled() {
+        assert_eq!(plan(&[], &[], 3), (vec![], vec![1, 2, 3]));
+        assert_eq!(plan(&[2], &[4, 3, 1], 3), (vec![1, 3], vec![]));
+        assert_eq!(plan(&[2], &[3], 4), (vec![3], vec![1, 4]));
+        assert_eq!(plan(&[1, 2], &[3], 2), (vec![], vec![]));
+        assert_eq!(plan(&[1], &[1, 2], 2), (vec![2], vec![]));
+    }
+}

@@ -1,0 +1,245 @@
+//! Making one instance, starting it, stopping it.
+
+use crate::{
+    container::Container,
+    definition::{CopiedFile, Definition, Joined},
+    error::{if_there, message, status},
+    labels::{self, compose},
+    names,
+    shared::{Shared, Tried},
+};
+use bollard::{
+    body_full,
+    models::{
+        ContainerCreateBody, ContainerUpdateBody, Mount, MountType, NetworkConnectRequest, NetworkingConfig,
+        RestartPolicy, RestartPolicyNameEnum,
+    },
+    query_parameters::{
+        CreateContainerOptions, RemoveContainerOptions, RenameContainerOptions, UploadToContainerOptions,
+    },
+};
+use deploy_core::{
+    model::Release,
+    target::{Cx, TargetError},
+};
+use std::{collections::HashMap, io, path::Path};
+
+/// An instance that is to be made.
+pub(crate) struct NewInstance<'a> {
+    pub(crate) definition: &'a Definition,
+    pub(crate) release: &'a Release,
+    pub(crate) ordinal: u32,
+    pub(crate) name: String,
+    /// What runs of the project already.
+    pub(crate) others: &'a [Container],
+}
+
+impl Shared {
+    /// Makes an instance with everything in it, and doesn't start it.
+    pub(crate) async fn create(&self, cx: &Cx, new: NewInstance<'_>) -> Result<(), TargetError> {
+        let content = &new.definition.content;
+        let mut body = content.container.clone();
+        body.labels.get_or_insert_default().extend(self.instance_labels(cx, &new));
+        self.resolve_namespaces(&mut body, new.others)?;
+        self.carry_volumes(&mut body, &new).await?;
+        let mut networks = content.networks.iter();
+        if let Some(Joined { network, endpoint }) = networks.next() {
+            let endpoints = HashMap::from([(network.clone(), endpoint.clone())]);
+            body.networking_config = Some(NetworkingConfig { endpoints_config: Some(endpoints) });
+        }
+        self.create_container(&new.name, body).await?;
+        for Joined { network, endpoint } in networks {
+            self.connect(&new.name, network, endpoint.clone()).await?;
+        }
+        self.copy_files(&new.name, &content.files).await
+    }
+
+    /// Makes a container.
+    pub(crate) async fn create_container(&self, name: &str, body: ContainerCreateBody) -> Result<(), TargetError> {
+        let options = CreateContainerOptions { name: Some(name.to_owned()), ..Default::default() };
+        match self.docker().create_container(Some(options), body).await {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == Some(409) => {
+                let there = if_there(self.docker().inspect_container(name, None).await);
+                let there = there.tried(|| format!("look at the container {name}"))?;
+                let labels = there.and_then(|there| there.config).and_then(|config| config.labels).unwrap_or_default();
+                match labels.get(labels::PROJECT) == Some(&self.project) {
+                    // a late call's: the next attempt sees it
+                    true => Err(TargetError::unreachable("the Docker Engine", error)),
+                    false => Err(TargetError::Rejected {
+                        why: format!(
+                            "expected the name {name} to be free, but another container has it: remove or rename that one"
+                        ),
+                    }),
+                }
+            }
+            Err(error) => Err(error).tried(|| format!("create {name}")),
+        }
+    }
+
+    /// Joins a network before the start.
+    pub(crate) async fn connect(
+        &self,
+        name: &str,
+        network: &str,
+        endpoint: bollard::models::EndpointSettings,
+    ) -> Result<(), TargetError> {
+        let request = NetworkConnectRequest { container: name.to_owned(), endpoint_config: Some(endpoint) };
+        match self.docker().connect_network(network, request).await {
+            // from a call before, whose answer was lost
+            Err(error) if message(&error).contains("already exists in network") => Ok(()),
+            answer => answer.tried(|| format!("connect {name} to the network {network}")),
+        }
+    }
+
+    fn instance_labels(&self, cx: &Cx, new: &NewInstance<'_>) -> HashMap<String, String> {
+        let (release, service) = (new.release, new.release.service.as_str());
+        let mut labels = self.labels_of(cx, labels::INSTANCE);
+        let more = [
+            (labels::SERVICE, service),
+            (labels::RELEASE, release.id.as_str()),
+            (labels::VERSION, &release.version),
+            (labels::ORDINAL, &new.ordinal.to_string()),
+            (compose::PROJECT, &self.project),
+            (compose::SERVICE, service),
+            (compose::NUMBER, &new.ordinal.to_string()),
+            (compose::ONEOFF, "False"),
+            (compose::HASH, names::hash(&release.id)),
+        ];
+        labels.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        labels.extend(new.definition.origin.clone());
+        labels
+    }
+
+    /// Our labels on what a step makes.
+    pub(crate) fn labels_of(&self, cx: &Cx, kind: &str) -> HashMap<String, String> {
+        let mut labels = labels::ours(&self.project, kind);
+        labels.insert(labels::DEPLOYMENT.to_owned(), cx.deployment.to_string());
+        labels.insert(labels::STEP.to_owned(), cx.step.to_string());
+        labels.insert(labels::FENCE.to_owned(), cx.fence.0.to_string());
+        labels
+    }
+
+    /// Puts a container's id in the place of `service:NAME`.
+    fn resolve_namespaces(&self, body: &mut ContainerCreateBody, others: &[Container]) -> Result<(), TargetError> {
+        let Some(host) = &mut body.host_config else { return Ok(()) };
+        for mode in [&mut host.network_mode, &mut host.ipc_mode, &mut host.pid_mode].into_iter().flatten() {
+            let Some(service) = mode.strip_prefix("service:") else { continue };
+            let of_service = |one: &&Container| {
+                one.kind() == labels::INSTANCE
+                    && one.is_up()
+                    && one.service().is_some_and(|name| name.as_str() == service)
+            };
+            // the newest: the one before is about to end
+            let Some(other) = others.iter().filter(of_service).max_by_key(|one| one.generation()) else {
+                return Err(TargetError::Rejected {
+                    why: format!("expected a running container of {service} to share its namespace, but found none"),
+                });
+            };
+            *mode = format!("container:{}", other.id);
+        }
+        Ok(())
+    }
+
+    /// Mounts the anonymous volumes of the container before, as Compose does.
+    async fn carry_volumes(&self, body: &mut ContainerCreateBody, new: &NewInstance<'_>) -> Result<(), TargetError> {
+        let carried = &new.definition.content.carried;
+        if carried.is_empty() {
+            return Ok(());
+        }
+        let before = |one: &&Container| {
+            one.kind() == labels::INSTANCE
+                && one.service().as_ref() == Some(&new.release.service)
+                && one.ordinal() == new.ordinal
+                && !one.is_new()
+        };
+        let Some(before) =
+            new.others.iter().filter(before).max_by_key(|one| (one.made_by().map(|by| by.0), one.is_up()))
+        else {
+            return Ok(());
+        };
+        let found = if_there(self.docker().inspect_container(&before.id, None).await);
+        let found = found.tried(|| format!("look at {}", before.name))?;
+        let mounts = found.and_then(|found| found.mounts).unwrap_or_default();
+        let host = body.host_config.get_or_insert_default();
+        for path in carried {
+            let there = mounts.iter().find(|mount| mount.destination.as_deref() == Some(path));
+            if let Some(volume) = there.and_then(|mount| mount.name.clone()) {
+                let mounts = host.mounts.get_or_insert_default();
+                mounts.retain(|mount| mount.target.as_deref() != Some(path));
+                mounts.push(Mount {
+                    typ: Some(MountType::VOLUME),
+                    source: Some(volume),
+                    target: Some(path.clone()),
+                    ..Mount::default()
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn copy_files(&self, name: &str, files: &[CopiedFile]) -> Result<(), TargetError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let archive = archive(files).map_err(|error| TargetError::Rejected {
+            why: format!("expected to pack the files for {name}, but: {error}"),
+        })?;
+        let options = UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
+        let answer = self.docker().upload_to_container(name, Some(options), body_full(archive.into())).await;
+        answer.tried(|| format!("copy files into {name}"))
+    }
+
+    pub(crate) async fn rename(&self, from: &str, to: &str) -> Result<(), TargetError> {
+        if from == to {
+            return Ok(());
+        }
+        let options = RenameContainerOptions { name: to.to_owned() };
+        if_there(self.docker().rename_container(from, options).await)
+            .tried(|| format!("rename {from} to {to}"))
+            .map(drop)
+    }
+
+    pub(crate) async fn set_restart(&self, name: &str, policy: RestartPolicy) -> Result<(), TargetError> {
+        let update = ContainerUpdateBody { restart_policy: Some(policy), ..Default::default() };
+        if_there(self.docker().update_container(name, update).await)
+            .tried(|| format!("set the restart policy of {name}"))
+            .map(drop)
+    }
+
+    /// Asks a container to stop, and waits; it is killed when its own grace period is over.
+    pub(crate) async fn stop(&self, cx: &Cx, name: &str) -> Result<(), TargetError> {
+        let answer = self.patient(cx.left()).stop_container(name, None).await;
+        if_there(answer).tried(|| format!("stop {name}")).map(|_| ())
+    }
+
+    /// Takes a stopped container away; it may be gone already. Its anonymous volumes stay.
+    pub(crate) async fn discard(&self, name: &str) -> Result<(), TargetError> {
+        let options = RemoveContainerOptions { force: true, ..Default::default() };
+        match self.docker().remove_container(name, Some(options)).await {
+            Err(error) if matches!(status(&error), Some(404)) || message(&error).contains("already in progress") => {
+                Ok(())
+            }
+            answer => answer.tried(|| format!("remove {name}")),
+        }
+    }
+}
+
+/// A policy under which the Engine leaves a container stopped.
+pub(crate) fn never() -> RestartPolicy {
+    RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: Some(0) }
+}
+
+/// Files as the Engine unpacks them at `/`.
+fn archive(files: &[CopiedFile]) -> io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for file in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(file.mode);
+        header.set_uid(file.uid);
+        header.set_gid(file.gid);
+        header.set_size(file.content.0.len() as u64);
+        archive.append_data(&mut header, Path::new(file.path.trim_start_matches('/')), &file.content.0[..])?;
+    }
+    archive.into_inner()
+}

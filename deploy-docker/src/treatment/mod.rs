@@ -1,0 +1,119 @@
+//! How a service is treated, and why: whether a proxy stands before it, and which comes first, the new or the end of
+//! the old.
+
+mod data;
+mod other_proxies;
+mod routing;
+
+use crate::{image::ImageFacts, paths::BoundPaths};
+use data::data;
+use deploy_compose::model::{self as compose, Project, Service};
+use deploy_core::model::Order;
+use deploy_proxy::control::ListenerSpec;
+use routing::{Routing, routing};
+
+/// How a service is treated.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Treatment {
+    /// The ports that its proxy listens on; none where no proxy stands before it.
+    pub(crate) listeners: Vec<ListenerSpec>,
+    /// Which comes first.
+    pub(crate) order: Order,
+    /// Paths whose anonymous volume goes on from one container to the next.
+    pub(crate) carried: Vec<String>,
+    /// Why: sentences for people.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Treatment {
+    /// Whether requests go through a proxy.
+    pub(crate) fn is_routed(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+
+    /// Whether its one container may bear the name that the file gives: not where two run side by side, and not where
+    /// requests to that name must go to the proxy.
+    pub(crate) fn may_bear_its_name(&self) -> bool {
+        !self.is_routed() && self.order == Order::StopFirst
+    }
+
+    /// Whether a label belongs to the proxy instead of the service's own containers: other proxies read it, and would
+    /// go around ours.
+    pub(crate) fn is_moved_label(&self, name: &str) -> bool {
+        self.is_routed() && other_proxies::is_label(name)
+    }
+
+    /// As for labels: whether a variable is read by other proxies.
+    pub(crate) fn is_moved_variable(&self, name: &str) -> bool {
+        self.is_routed() && other_proxies::is_variable(name)
+    }
+}
+
+/// Decides how a service is treated.
+pub(crate) fn treat(project: &Project, service: &Service, image: &ImageFacts, paths: &BoundPaths) -> Treatment {
+    let mut notes = Vec::new();
+    let data = data(service, image, paths);
+    let wish = service.update_config.as_ref().and_then(|update| update.order);
+    let mut order = match wish {
+        Some(compose::Order::StartFirst) => Order::StartFirst,
+        Some(compose::Order::StopFirst) => Order::StopFirst,
+        None if data.writable.is_empty() => Order::StartFirst,
+        None => Order::StopFirst,
+    };
+    let mut why = match (wish, &data.writable[..]) {
+        (Some(_), _) => "as `deploy.update_config.order` says".to_owned(),
+        (None, []) => String::new(),
+        (None, [one]) => format!("because it writes to {one}, and two writers could damage that"),
+        (None, [one, ..]) => format!("because it writes to {one} and more, and two writers could damage that"),
+    };
+    let routing = routing(project, service, image, order);
+    if let Routing::Direct { exclusive: Some(reason), .. } = &routing
+        && order == Order::StartFirst
+    {
+        order = Order::StopFirst;
+        why.clone_from(reason);
+    }
+    let listeners = match routing {
+        Routing::Proxy { listeners, notes: said } => {
+            notes.extend(said);
+            listeners
+        }
+        Routing::Direct { why, .. } => {
+            notes.push(why);
+            Vec::new()
+        }
+    };
+    let comma = if why.is_empty() { "" } else { ", " };
+    notes.push(match order {
+        Order::StartFirst => format!("The new containers start beside the old ones{comma}{why}."),
+        Order::StopFirst if !listeners.is_empty() => {
+            format!("The old containers stop before the new ones start{comma}{why}; requests wait meanwhile.")
+        }
+        Order::StopFirst => format!("The old containers stop before the new ones start{comma}{why}."),
+    });
+    notes.extend(data.notes);
+    let mut treatment = Treatment { listeners, order, carried: data.carried, notes };
+    let notes = notes_on_names(service, &treatment);
+    treatment.notes.extend(notes);
+    treatment
+}
+
+fn notes_on_names(service: &Service, treatment: &Treatment) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(name) = service.container_name.as_ref().filter(|_| !treatment.may_bear_its_name()) {
+        notes.push(match treatment.is_routed() {
+            true => format!("Requests to {name} go to the proxy, and the containers have names of their own."),
+            false => format!("No container is called {name}, because two run side by side."),
+        });
+    }
+    let moved: Vec<_> = service.labels.keys().filter(|name| treatment.is_moved_label(name)).collect();
+    let variables = service.environment.keys().filter(|name| treatment.is_moved_variable(name));
+    let first = moved.into_iter().chain(variables).next();
+    notes.extend(
+        first.map(|name| format!("`{name}` and the like are given to the proxy, so that other proxies find it.")),
+    );
+    notes
+}
+
+#[cfg(test)]
+mod tests;

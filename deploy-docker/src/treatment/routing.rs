@@ -1,0 +1,141 @@
+use crate::{create::network::attachments, image::ImageFacts};
+use deploy_compose::model::{NetworkMode, Port, Project, Protocol, Service};
+use deploy_core::model::Order;
+use deploy_proxy::control::{ListenerSpec, Protocol as Spoken};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How requests reach a service.
+#[derive(Debug)]
+pub(super) enum Routing {
+    /// Through a proxy.
+    Proxy {
+        /// What it listens on.
+        listeners: Vec<ListenerSpec>,
+        /// What people should know.
+        notes: Vec<String>,
+    },
+    /// As with Compose.
+    Direct {
+        /// Why, as a sentence.
+        why: String,
+        /// Why two of its containers can't run side by side, if so: `because …`.
+        exclusive: Option<String>,
+    },
+}
+
+/// Decides how requests reach a service whose containers come in this order.
+pub(super) fn routing(project: &Project, service: &Service, image: &ImageFacts, order: Order) -> Routing {
+    let direct = |why: &str, exclusive: Option<&str>| Routing::Direct {
+        why: format!("Requests reach it directly, as with Compose: {why}."),
+        exclusive: exclusive.map(|reason| format!("because {reason}")),
+    };
+    let fixed_port = service.ports.iter().any(|port| port.published.is_some());
+    let one_port = fixed_port.then_some("two can't publish the same port");
+    match &service.network_mode {
+        Some(NetworkMode::Host) => {
+            return direct("it uses the host's network", Some("two can't listen on the same port of the host"));
+        }
+        Some(NetworkMode::None) => return direct("it has no network", None),
+        Some(NetworkMode::Service(name)) => {
+            return direct(
+                &format!("it uses the network of {name}"),
+                Some("it belongs to one container of that service"),
+            );
+        }
+        Some(NetworkMode::Container(name)) => {
+            return direct(&format!("it uses the network of {name}"), Some("two can't listen on the same port there"));
+        }
+        Some(NetworkMode::Bridge | NetworkMode::Named(_)) => {
+            return direct("`network_mode` leaves it without a name in a network", one_port);
+        }
+        None => {}
+    }
+    let ports = known_ports(service, image);
+    if let Some(port) = ports.datagrams.first() {
+        return direct(&format!("port {port} isn't TCP, which is all that a proxy switches"), one_port);
+    }
+    if ports.tcp.is_empty() {
+        return direct("no port of it is known (`ports`, `expose`, or EXPOSE of the image)", None);
+    }
+    if order == Order::StopFirst && service.ports.is_empty() {
+        return direct("nothing of it is published, and there is only one of it at a time", None);
+    }
+    if service.mac_address.is_some() || service.networks.values().any(|attachment| attachment.mac_address.is_some()) {
+        return direct("it has a fixed hardware address", Some("two can't have the same hardware address"));
+    }
+    let listeners: Vec<_> = ports.tcp.iter().map(|(port, app)| listener(*port, app.as_deref())).collect();
+    let notes = notes(project, service, &listeners);
+    Routing::Proxy { listeners, notes }
+}
+
+#[derive(Debug, Default)]
+struct KnownPorts {
+    /// With what is spoken there, where the file says so.
+    tcp: BTreeMap<u16, Option<String>>,
+    /// Those of UDP and SCTP.
+    datagrams: BTreeSet<String>,
+}
+
+fn known_ports(service: &Service, image: &ImageFacts) -> KnownPorts {
+    let mut known = KnownPorts::default();
+    let mut add = |port: u16, protocol: Protocol, app: Option<&String>| match protocol {
+        Protocol::Tcp => {
+            let spoken = known.tcp.entry(port).or_default();
+            *spoken = spoken.take().or(app.cloned());
+        }
+        other => {
+            known.datagrams.insert(format!("{port}/{other}"));
+        }
+    };
+    for Port { target, protocol, app_protocol, .. } in &service.ports {
+        add(*target, *protocol, app_protocol.as_ref());
+    }
+    for port in &service.expose {
+        add(port.port, port.protocol, None);
+    }
+    for (port, protocol) in image.ports.iter().filter_map(|port| exposed(port)) {
+        add(port, protocol, None);
+    }
+    known
+}
+
+/// EXPOSE, as the Engine writes it: `80/tcp`.
+pub(super) fn exposed(text: &str) -> Option<(u16, Protocol)> {
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let protocol = match protocol {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        "sctp" => Protocol::Sctp,
+        _ => return None,
+    };
+    Some((port.parse().ok()?, protocol))
+}
+
+fn listener(port: u16, app: Option<&str>) -> ListenerSpec {
+    let protocol = match app {
+        Some("http" | "http1" | "http/1.1" | "ws") => Spoken::Http,
+        None | Some("h2c" | "grpc" | "http2") => Spoken::of_port(port),
+        Some(_) => Spoken::Bytes,
+    };
+    ListenerSpec { address: None, port, backend_port: port, protocol }
+}
+
+fn notes(project: &Project, service: &Service, listeners: &[ListenerSpec]) -> Vec<String> {
+    let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let all: Vec<_> = listeners.iter().map(|listener| listener.port).collect();
+    let plural = if all.len() == 1 { "" } else { "s" };
+    let mut notes = vec![format!("Requests to port{plural} {} go through a proxy, which switches them.", list(&all))];
+    let bytes: Vec<_> =
+        listeners.iter().filter(|listener| listener.protocol == Spoken::Bytes).map(|listener| listener.port).collect();
+    if !bytes.is_empty() {
+        notes.push(format!(
+            "Port {} is switched by connection, not by request, and the containers see the proxy's address as the client's.",
+            list(&bytes)
+        ));
+    }
+    let internal = |key| project.networks.get(key).is_some_and(|network| network.internal);
+    if !service.ports.is_empty() && attachments(service).into_iter().all(|(key, _)| internal(key)) {
+        notes.push("Nothing is published, as with Compose, because all its networks are internal.".to_owned());
+    }
+    notes
+}

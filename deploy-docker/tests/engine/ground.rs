@@ -1,0 +1,169 @@
+use bollard::{Docker, query_parameters as query};
+use deploy_compose::{Loader, model::Project};
+use deploy_core::{
+    engine::{Engine, Options, Report, Request},
+    strategy::Strategy,
+};
+use deploy_docker::{ConnectOptions, DockerHost, DockerProject, OpenOptions, Prepared};
+use futures_util::TryStreamExt;
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::OnceCell,
+};
+
+/// One project on the real Engine; everything of it is removed by [`Ground::clear`].
+pub(crate) struct Ground {
+    pub(crate) docker: Docker,
+    pub(crate) host: DockerHost,
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+static IMAGE: OnceCell<String> = OnceCell::const_new();
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+impl Ground {
+    /// None, with a message, where no Engine answers: there is nothing to test on.
+    pub(crate) async fn new() -> Option<Self> {
+        let host = match DockerHost::connect(&ConnectOptions::from_env()).await {
+            Ok(host) => host,
+            Err(error) => {
+                eprintln!("skipped, because no Docker Engine answers: {error}");
+                return None;
+            }
+        };
+        let docker = Docker::connect_with_defaults().unwrap();
+        let image = IMAGE.get_or_init(|| import(&docker)).await.clone();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ddtest{}x{number}", std::process::id());
+        Some(Self { docker, host, name, image, folder: tempfile::tempdir().unwrap() })
+    }
+
+    /// The project as a file's text describes it; `IMAGE` in it is the fixture's image.
+    pub(crate) fn load(&self, text: &str) -> Project {
+        let text = text.replace("IMAGE", &self.image);
+        std::fs::write(self.folder.path().join("compose.yaml"), text).unwrap();
+        Loader::new(self.folder.path()).name(self.name.as_str()).load().unwrap()
+    }
+
+    /// The project, with a connection of its own.
+    pub(crate) fn open(&self) -> DockerProject {
+        self.host.open(&self.name, OpenOptions { proxy_image: Some(self.image.clone()), ..OpenOptions::default() })
+    }
+
+    pub(crate) async fn prepare(&self, project: &DockerProject, text: &str) -> Prepared {
+        project.prepare(&self.load(text), &|_| {}).await.unwrap()
+    }
+
+    pub(crate) async fn engine(&self, project: &DockerProject) -> Engine {
+        let (lease, journal) = (project.lease().await.unwrap(), project.journal().await.unwrap());
+        let observer = Arc::new(|notice: &deploy_core::observer::Notice| {
+            if std::env::var_os("SHOW").is_some() {
+                eprintln!("{}", serde_json::to_string(notice).unwrap_or_default());
+            }
+        });
+        Engine::builder(project.target(), lease, journal).router(project.router()).observer(observer).build()
+    }
+
+    /// Deploys a file's text, as a process that starts anew does.
+    pub(crate) async fn deploy(&self, text: &str, strategy: &dyn Strategy) -> Report {
+        let project = self.open();
+        let prepared = self.prepare(&project, text).await;
+        let engine = self.engine(&project).await;
+        let request = Request { services: prepared.services, payloads: prepared.payloads };
+        engine.deploy(&request, strategy, &Options::default()).await.unwrap()
+    }
+
+    /// Names of the project's containers with their states, in order.
+    pub(crate) async fn containers(&self) -> Vec<(String, String)> {
+        let options = query::ListContainersOptions { all: true, filters: Some(self.filter()), ..Default::default() };
+        let found = self.docker.list_containers(Some(options)).await.unwrap();
+        let mut names: Vec<_> = found
+            .into_iter()
+            .map(|one| {
+                let name = one.names.unwrap()[0].trim_start_matches('/').to_owned();
+                (name, one.state.unwrap().to_string())
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) fn filter(&self) -> HashMap<String, Vec<String>> {
+        HashMap::from([("label".to_owned(), vec![format!("deploy.project={}", self.name)])])
+    }
+
+    /// Takes everything of the project away.
+    pub(crate) async fn clear(&self) {
+        for (name, _) in self.containers().await {
+            let options = query::RemoveContainerOptions { force: true, v: true, ..Default::default() };
+            let _ = self.docker.remove_container(&name, Some(options)).await;
+        }
+        let networks = query::ListNetworksOptions { filters: Some(self.filter()) };
+        for network in self.docker.list_networks(Some(networks)).await.unwrap() {
+            let _ = self.docker.remove_network(&network.name.unwrap()).await;
+        }
+        let volumes = query::ListVolumesOptions { filters: Some(self.filter()) };
+        for volume in self.docker.list_volumes(Some(volumes)).await.unwrap().volumes.unwrap_or_default() {
+            let _ = self.docker.remove_volume(&volume.name, None::<query::RemoveVolumeOptions>).await;
+        }
+    }
+}
+
+/// An image out of the fixture, named by its content: later runs find it.
+async fn import(docker: &Docker) -> String {
+    let executable =
+        std::fs::read(fixture()).expect("the example `fixture`: `cargo build -p deploy-docker --examples`");
+    let tag: String = Sha256::digest(&executable).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("deploy-docker-fixture:{tag}");
+    if docker.inspect_image(&name).await.is_ok() {
+        return name;
+    }
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o755);
+    header.set_size(executable.len() as u64);
+    archive.append_data(&mut header, "deploy", &executable[..]).unwrap();
+    let archive = archive.into_inner().unwrap();
+    let options = query::CreateImageOptions {
+        from_src: Some("-".into()),
+        repo: Some("deploy-docker-fixture".into()),
+        tag: Some(tag),
+        ..Default::default()
+    };
+    let answers = docker.create_image(Some(options), Some(bollard::body_full(archive.into())), None);
+    answers.try_collect::<Vec<_>>().await.unwrap();
+    name
+}
+
+fn fixture() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    profile.join("examples").join("fixture")
+}
+
+/// What a server of this host answers to a GET; none where it doesn't.
+pub(crate) async fn get(port: u16) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
+}
+
+/// A port of this host that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

@@ -1,0 +1,6 @@
+//! Tests on a real Docker Engine; without one they say so and pass.
+
+#![expect(clippy::unwrap_used, reason = "a test may end where it can't go on")]
+
+mod deploy;
+mod ground;
