@@ -1,1 +1,3 @@
-//! Comparisons and measurements.
+//! Comparisons and measurements, and the scripts that show on a real Engine what is promised.
+
+pub mod show;

@@ -1,0 +1,95 @@
+//! What is deployed.
+
+use serde_json::{Value, json};
+
+/// How many instances are asked for.
+pub const REPLICAS: usize = 4;
+/// How long an instance takes to start, in milliseconds.
+pub const START_MS: u32 = 500;
+/// How long an instance takes for a request, in milliseconds.
+pub const LATENCY_MS: u32 = 20;
+
+/// One version of the service that is deployed, and how it is broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    /// What the application calls itself, and its image's tag.
+    pub version: String,
+    /// `APP_FAIL` of the demo's application: what goes wrong.
+    pub fault: Option<String>,
+    /// `restart:`.
+    pub restart: &'static str,
+    /// How many instances a rolling update replaces at a time; all at once where it is absent.
+    pub batch: Option<u32>,
+    /// A further port of this machine to publish.
+    pub further_port: Option<u16>,
+    /// Whether the image is there.
+    pub image_exists: bool,
+}
+
+impl Recipe {
+    /// A version that works.
+    pub fn good(version: impl Into<String>) -> Self {
+        Self {
+            version: version.into(),
+            fault: None,
+            restart: "no",
+            batch: None,
+            further_port: None,
+            image_exists: true,
+        }
+    }
+
+    /// A version in which this goes wrong.
+    pub fn broken(version: impl Into<String>, fault: impl Into<String>) -> Self {
+        Self { fault: Some(fault.into()), ..Self::good(version) }
+    }
+
+    /// With so many instances at a time.
+    pub fn in_batches_of(mut self, batch: Option<u32>) -> Self {
+        self.batch = batch;
+        self
+    }
+
+    /// The instances' environment.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![
+            ("APP_VERSION", self.version.clone()),
+            ("APP_START_DELAY_MS", START_MS.to_string()),
+            ("APP_LATENCY_MS", LATENCY_MS.to_string()),
+        ];
+        variables.extend(self.fault.clone().map(|fault| ("APP_FAIL", fault)));
+        variables
+    }
+
+    /// A Compose file as people write them, with the service behind `port` of this machine. (JSON is YAML too.)
+    pub fn compose(&self, project: &str, image: &str, port: u16) -> Value {
+        let ports = [Some(port), self.further_port].into_iter().flatten();
+        let ports: Vec<_> = ports.map(|port| format!("127.0.0.1:{port}:8080")).collect();
+        let environment: serde_json::Map<_, _> =
+            self.environment().into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+        let mut deploy = json!({ "replicas": REPLICAS });
+        if let Some(batch) = self.batch {
+            deploy["update_config"] = json!({ "parallelism": batch });
+        }
+        json!({
+            "name": project,
+            "services": {
+                "web": {
+                    "image": image,
+                    "command": ["demo-app"],
+                    "environment": environment,
+                    "ports": ports,
+                    "restart": self.restart,
+                    "stop_grace_period": "10s",
+                    "healthcheck": {
+                        "test": ["CMD", "/deploy", "demo-app", "--healthcheck"],
+                        "interval": "30s",
+                        "timeout": "5s",
+                        "retries": 3,
+                    },
+                    "deploy": deploy,
+                },
+            },
+        })
+    }
+}
