@@ -464,5 +464,7 @@ async fn answers_that_make_no_sense_are_502() {
         let web = Web::new("http").await;
         web.route([backend("a", server.address)]).await;
         assert_eq!(Wire::connect(web.address).await.get("/").await.unwrap().0, 502, "{nonsense:?}");
+        // It took a new connection, so it isn't one that had died before.
+        assert_eq!(server.accepted(), 1, "{nonsense:?}");
     }
 }

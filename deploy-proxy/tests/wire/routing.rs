@@ -154,7 +154,7 @@ async fn idle_connections_are_closed_before_a_drain_is_answered() {
         }
     })
     .await;
-    let web = Web::new("http").await;
+    let web = Web::with("http", |config| config.timeouts.upstream_idle = Duration::from_secs(3600)).await;
     web.route([backend("a", server.address)]).await;
     web.connect().await.get("/").await.unwrap();
     assert_eq!(open.load(Ordering::SeqCst), 1);
@@ -164,6 +164,37 @@ async fn idle_connections_are_closed_before_a_drain_is_answered() {
     web.client.drain(Fence(1), "a".into(), LONG).await.unwrap();
     eventually("the backend sees its connections end", || async { open.load(Ordering::SeqCst) == 0 }).await;
     assert_eq!(web.connect().await.get("/").await.unwrap().0, 503);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_in_flight_is_not_kept_after_the_drain() {
+    let (server, gone) = {
+        let gone = Arc::new(tokio::sync::Notify::new());
+        let told = Arc::clone(&gone);
+        let server = Server::new(move |mut wire| {
+            let gone = Arc::clone(&told);
+            async move {
+                wire.head().await.unwrap();
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                wire.send(&crate::common::ok("a")).await;
+                assert!(wire.head().await.is_none());
+                gone.notify_one();
+            }
+        })
+        .await;
+        (server, gone)
+    };
+    let web = Web::with("http", |config| config.timeouts.upstream_idle = Duration::from_secs(3600)).await;
+    web.route([backend("a", server.address)]).await;
+    let mut wire = web.connect().await;
+    wire.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n").await;
+    eventually("the request is in flight", || async { web.in_flight("a").await == 1 }).await;
+    // Still known after the drain, as it is in the routes.
+    let mut weightless = backend("a", server.address);
+    weightless.weight = 0;
+    web.route([weightless]).await;
+    web.client.drain(Fence(1), "a".into(), LONG).await.unwrap();
+    tokio::time::timeout(LONG, gone.notified()).await.expect("the backend sees its connection end");
 }
 
 #[tokio::test]
