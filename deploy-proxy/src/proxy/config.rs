@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::http::Timeouts;
 use super::log::Log;
+use super::timeouts::Timeouts;
 use crate::control::{BadListener, ListenerSpec};
 
 /// Everything that a proxy needs to know at its start. Routes come later, or from its state folder.
@@ -59,7 +59,7 @@ pub enum BadArguments {
 impl Config {
     /// How the arguments are written.
     pub const USAGE: &str = "proxy --service NAME --state FOLDER [--listen [ADDRESS:]PORT[:BACKEND_PORT][:http|bytes|detect]]... \
-        [--grace MS] [--connect-timeout MS] [--upstream-idle MS] [--client-idle MS] [--response-timeout MS]";
+        [--grace MS] [--connect-timeout MS] [--upstream-idle MS] [--client-idle MS] [--head-timeout MS] [--response-timeout MS]";
 
     /// A proxy for a service with its state in a folder, with no port open and the usual timeouts.
     #[must_use]
@@ -93,6 +93,7 @@ impl Config {
                 "--connect-timeout" => config.timeouts.connect = millis(&option, value()?)?,
                 "--upstream-idle" => config.timeouts.upstream_idle = millis(&option, value()?)?,
                 "--client-idle" => config.timeouts.client_idle = millis(&option, value()?)?,
+                "--head-timeout" => config.timeouts.head = millis(&option, value()?)?,
                 "--response-timeout" => config.timeouts.response_header = Some(millis(&option, value()?)?),
                 _ => return Err(BadArguments::Unknown(option)),
             }

@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
@@ -40,7 +39,7 @@ struct Client {
 /// Serves one connection until the client leaves, is idle for too long, or the proxy closes.
 pub(crate) async fn serve(serving: Arc<Serving>, stream: TcpStream, address: IpAddr, backend_port: u16) {
     let upgraded = Arc::new(AtomicBool::new(false));
-    let io = TokioIo::new(Strict::new(stream, Arc::clone(&upgraded)));
+    let io = TokioIo::new(Strict::new(stream, Arc::clone(&upgraded), serving.timeouts().head));
     let closing = serving.closing();
     let timeouts = serving.timeouts();
     let client = Arc::new(Client { serving: Arc::clone(&serving), address, backend_port, upgraded });
@@ -281,36 +280,4 @@ fn own(status: StatusCode, text: &str) -> Response<ResponseBody> {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
-}
-
-/// How long is waited for what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For a connection to an instance: 1 s. The instance is on the same host, so a longer wait means that its address is
-    /// dead, and another instance is asked.
-    pub connect: Duration,
-    /// How long a connection to an instance is kept unused: 1.5 s. Shorter than common servers keep theirs (gunicorn 2 s,
-    /// Node and uvicorn 5 s), because a request sent just as the server closes is lost unless it may be repeated; a new
-    /// connection on the same host costs 0.1 ms.
-    pub upstream_idle: Duration,
-    /// For a client's next request head, from the end of the answer before (or the connection) to the head's end: 620 s,
-    /// longer than the load balancers in front of us keep theirs, for the same reason.
-    pub client_idle: Duration,
-    /// For the head of an answer after the request was sent, then 504. None unless asked for: without a proxy in between
-    /// there is no such limit either, and a report that takes 90 s mustn't start to fail.
-    pub response_header: Option<Duration>,
-    /// For the first bytes of a connection whose protocol is detected, before a backend is listened to: 100 ms.
-    pub silence: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(1),
-            upstream_idle: Duration::from_millis(1500),
-            client_idle: Duration::from_secs(620),
-            response_header: None,
-            silence: Duration::from_millis(100),
-        }
-    }
 }

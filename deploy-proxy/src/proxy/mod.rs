@@ -33,13 +33,14 @@ mod serving;
 mod store;
 mod strict;
 mod table;
+mod timeouts;
 mod tunnel;
 mod upstream;
 
 pub use config::{BadArguments, Config};
-pub use http::Timeouts;
 pub use log::Log;
 pub(crate) use probing::probe;
 pub use run::{RunError, run};
 pub use running::{Proxy, Running, StartError};
 pub use store::{BadState, stored_routes};
+pub use timeouts::Timeouts;

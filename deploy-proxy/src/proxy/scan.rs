@@ -60,6 +60,11 @@ impl Scanner {
         self.expect == Expect::Poisoned
     }
 
+    /// Whether a request's head has begun and not ended.
+    pub(crate) fn in_head(&self) -> bool {
+        self.expect == Expect::Header || (self.expect == Expect::RequestLine && !self.partial.is_empty())
+    }
+
     /// Whether the client owes nothing: its last request has come completely.
     pub(crate) fn between_requests(&self) -> bool {
         self.expect == Expect::RequestLine && self.partial.is_empty()

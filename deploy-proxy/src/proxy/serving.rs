@@ -7,8 +7,8 @@ use tokio_util::task::TaskTracker;
 
 use super::backend::{Backend, InFlight};
 use super::closing::Closing;
-use super::http::Timeouts;
 use super::table::Table;
+use super::timeouts::Timeouts;
 use crate::control::{InstanceName, ListenerSpec, Routes, Stats};
 
 /// The table that requests are routed by, and what is known beside it.

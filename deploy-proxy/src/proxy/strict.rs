@@ -21,7 +21,10 @@ pub(crate) struct Strict {
     scanner: Scanner,
     /// Set once the connection was upgraded: from then on it isn't HTTP.
     upgraded: Arc<AtomicBool>,
-    /// What is left of it.
+    /// How long a head may take from its first byte to its last, and the time that one has which didn't come at once.
+    head_limit: Duration,
+    slow_head: Option<Pin<Box<Sleep>>>,
+    /// What is left of the poison.
     poison: &'static [u8],
     /// Runs while what the client still sends is thrown away.
     lingers: Option<Pin<Box<Sleep>>>,
@@ -36,8 +39,20 @@ const POISON: &[u8] = b"\0\r\n\r\n";
 const LINGER: Duration = Duration::from_secs(2);
 
 impl Strict {
-    pub(crate) fn new(stream: TcpStream, upgraded: Arc<AtomicBool>) -> Self {
-        Self { stream, scanner: Scanner::new(), upgraded, poison: POISON, lingers: None }
+    pub(crate) fn new(stream: TcpStream, upgraded: Arc<AtomicBool>, head_limit: Duration) -> Self {
+        let scanner = Scanner::new();
+        Self { stream, scanner, upgraded, head_limit, slow_head: None, poison: POISON, lingers: None }
+    }
+
+    /// Waits for more, and not for ever where a head is incomplete.
+    fn poll_slow_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.scanner.in_head() || self.upgraded.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        let limit = self.head_limit;
+        let slow = self.slow_head.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(slow.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Appends what is left of the poison, after which the stream ends.
@@ -60,12 +75,17 @@ impl AsyncRead for Strict {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if Pin::new(&mut self.stream).poll_read(cx, buf)?.is_pending() {
+            return self.poll_slow_head(cx);
+        }
         if !self.upgraded.load(Ordering::Relaxed)
             && let Scanned::Poison(at) = self.scanner.scan(&buf.filled()[before..])
         {
             buf.set_filled(before + at);
             self.poison(buf);
+        }
+        if !self.scanner.in_head() {
+            self.slow_head = None;
         }
         Poll::Ready(Ok(()))
     }

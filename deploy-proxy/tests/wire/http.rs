@@ -374,10 +374,30 @@ async fn a_connection_idle_for_too_long_is_closed() {
 
 #[tokio::test]
 async fn a_client_that_sends_no_request_is_closed() {
+    let server = Server::named("a", Duration::from_millis(300)).await;
     let web = Web::with("http", |config| config.timeouts.client_idle = Duration::from_millis(50)).await;
+    web.route([backend("a", server.address)]).await;
     let mut wire = web.connect().await;
-    wire.send("GET / HT").await;
+    // Waiting for an answer isn't being idle.
+    assert_eq!(wire.get("/").await, Some((200, "a".into())));
     assert_eq!(wire.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_head_that_takes_too_long_ends_the_connection() {
+    let web = Web::with("http", |config| config.timeouts.head = Duration::from_millis(200)).await;
+    let server = Server::named("a", Duration::from_millis(300)).await;
+    web.route([backend("a", server.address)]).await;
+    let mut wire = web.connect().await;
+    wire.send("GET / HTTP/1.1\r\nHo").await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    // Only the head's time is limited.
+    assert_eq!(wire.ask("st: web\r\n\r\n").await, Some((200, "a".into())));
+    for slow in ["GET / HT", "GET / HTTP/1.1\r\nHost: web\r\n"] {
+        let mut wire = web.connect().await;
+        wire.send(slow).await;
+        assert_eq!(wire.rest().await, "");
+    }
 }
 
 #[tokio::test]

@@ -168,22 +168,19 @@ async fn idle_connections_are_closed_before_a_drain_is_answered() {
 
 #[tokio::test]
 async fn a_connection_that_was_in_flight_is_not_kept_after_the_drain() {
-    let (server, gone) = {
-        let gone = Arc::new(tokio::sync::Notify::new());
-        let told = Arc::clone(&gone);
-        let server = Server::new(move |mut wire| {
-            let gone = Arc::clone(&told);
-            async move {
-                wire.head().await.unwrap();
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                wire.send(&crate::common::ok("a")).await;
-                assert!(wire.head().await.is_none());
-                gone.notify_one();
-            }
-        })
-        .await;
-        (server, gone)
-    };
+    let gone = Arc::new(tokio::sync::Notify::new());
+    let told = Arc::clone(&gone);
+    let server = Server::new(move |mut wire| {
+        let gone = Arc::clone(&told);
+        async move {
+            wire.head().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            wire.send(&crate::common::ok("a")).await;
+            assert!(wire.head().await.is_none());
+            gone.notify_one();
+        }
+    })
+    .await;
     let web = Web::with("http", |config| config.timeouts.upstream_idle = Duration::from_secs(3600)).await;
     web.route([backend("a", server.address)]).await;
     let mut wire = web.connect().await;
