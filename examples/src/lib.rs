@@ -1,5 +1,8 @@
 //! A library user's first programs.
 //!
+//! `cargo run -p deploy-examples --example compose`, in a folder with a Compose file, deploys that file on the Docker Engine:
+//! 37 lines, in `examples/compose.rs`.
+//!
 //! [`StaticSite`] is a target in one file: a folder of releases, and a symbolic link to the one that is served. Its lease
 //! and journal, [`FolderLease`] and [`FolderJournal`], do for any target whose state lies in a folder of this machine.
 //! `cargo run -p deploy-examples --example static_site -- FOLDER PAGE` deploys a page with them.
