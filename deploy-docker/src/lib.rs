@@ -6,6 +6,7 @@ mod connect;
 mod container;
 mod create;
 mod definition;
+mod down;
 mod error;
 mod handle;
 mod image;

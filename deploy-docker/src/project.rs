@@ -11,7 +11,7 @@ use deploy_compose::model::Project;
 use deploy_core::{
     journal::Journal,
     lease::Lease,
-    model::{RouterId, TargetId},
+    model::{Fence, RouterId, TargetId},
     router::Router,
     target::{Target, TargetError},
 };
@@ -104,5 +104,15 @@ impl DockerProject {
     /// [`PrepareError`], before anything of the project has changed.
     pub async fn prepare(&self, project: &Project, tell: Tell<'_>) -> Result<Prepared, PrepareError> {
         self.handle.prepare(project, self.config_folder.as_ref(), tell).await
+    }
+
+    /// Takes the project away: its containers, proxies, networks and the state; with `data` the volumes that it made too.
+    /// Images stay, and whatever others use. The caller holds the lease, which ends with the state. Calling it again goes
+    /// on where it was interrupted.
+    ///
+    /// # Errors
+    /// [`TargetError::Fenced`] where the lease is somebody else's; otherwise what couldn't be taken away.
+    pub async fn down(&self, fence: Fence, data: bool) -> Result<(), TargetError> {
+        self.handle.tear_down(fence, data).await
     }
 }

@@ -92,7 +92,7 @@ impl Handle {
         }
     }
 
-    pub(super) async fn delete_network(&self, name: &str) -> Result<(), TargetError> {
+    pub(crate) async fn delete_network(&self, name: &str) -> Result<(), TargetError> {
         match self.docker().remove_network(name).await {
             // gone already, or somebody else's containers use it
             Err(error) if matches!(status(&error), Some(403 | 404 | 409)) => Ok(()),

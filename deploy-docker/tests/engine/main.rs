@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it can't go on")]
 
 mod deploy;
+mod down;
 mod ground;
