@@ -39,6 +39,9 @@ pub struct Globals {
     /// The Docker context, in place of DOCKER_HOST and the current one
     #[arg(long, value_name = "NAME", global = true)]
     pub context: Option<String>,
+    /// An image that holds this command, for proxies and the agent, where the Engine can't run this very executable
+    #[arg(long, value_name = "IMAGE", global = true, env = "DEPLOY_PROXY_IMAGE")]
+    pub proxy_image: Option<String>,
     /// How to tell what happens
     #[arg(short, long, value_enum, default_value_t, global = true)]
     pub output: Output,

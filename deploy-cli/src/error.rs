@@ -1,7 +1,15 @@
-use crate::Exit;
+use crate::{
+    Exit,
+    demo::{
+        app::{AppError, ClientError, SettingsError},
+        show::DemoError,
+    },
+};
+use deploy_compose::LoadError;
 use deploy_core::{
     engine::EngineError, journal::JournalError, lease::LeaseError, model::DeploymentId, target::TargetError,
 };
+use deploy_docker::{ConnectError, PrepareError};
 use std::{error::Error, io, path::PathBuf};
 
 /// Why a command ended without a deployment's end to tell of.
@@ -17,6 +25,18 @@ pub enum CommandError {
         #[source]
         source: EngineError,
     },
+    /// The Compose files, or what they name, are wrong: a line a problem.
+    #[error("{0}")]
+    Compose(LoadError),
+    /// The folder that the command was started in is gone.
+    #[error("expected to find the folder that this runs in; change to another, or name one by `--project-directory`")]
+    Folder(#[source] io::Error),
+    /// No Engine answers.
+    #[error("no Docker Engine can be used")]
+    Connect(#[from] ConnectError),
+    /// An image can't be had, or a service can't be rendered.
+    #[error("nothing was changed")]
+    Prepare(#[from] PrepareError),
     /// The journal can't be read.
     #[error("earlier deployments couldn't be read")]
     Journal(#[from] JournalError),
@@ -26,6 +46,21 @@ pub enum CommandError {
     /// Somebody else deploys.
     #[error("the lease couldn't be taken; try again, or wait longer with `--lease-wait`")]
     Lease(#[from] LeaseError),
+    /// Something of the project couldn't be taken away.
+    #[error("expected to take everything away, but something is left; run `deploy down` again to go on")]
+    Teardown(#[source] TargetError),
+    /// There is nothing to show.
+    #[error("the demonstration can't be given")]
+    Demo(#[from] DemoError),
+    /// The demo's application has settings that make no sense.
+    #[error("expected to run the application")]
+    Settings(#[from] SettingsError),
+    /// The demo's application ended.
+    #[error("the application ended")]
+    App(#[from] AppError),
+    /// The demo's application isn't healthy.
+    #[error("the application isn't healthy")]
+    Unhealthy(#[from] ClientError),
     /// The system lets nobody hear of signals.
     #[error("expected to hear of signals, but the system refused; check the limits that the process runs under")]
     Signals(#[source] io::Error),
@@ -82,12 +117,24 @@ pub enum CommandError {
     },
 }
 
+impl From<LoadError> for CommandError {
+    /// Its text is told by ours: it is no source.
+    fn from(error: LoadError) -> Self {
+        Self::Compose(error)
+    }
+}
+
 impl CommandError {
     /// How the command ends.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Engine { exit, .. } => *exit,
+            Self::Teardown(_) => Exit::Stopped,
             Self::Journal(_) | Self::Target(_) | Self::Lease(_) | Self::Signals(_) => Exit::Failed,
+            Self::Compose(_) | Self::Folder(_) => Exit::BadInput,
+            Self::Connect(_) | Self::Prepare(_) => Exit::Failed,
+            Self::App(_) | Self::Unhealthy(_) | Self::Demo(_) => Exit::Failed,
+            Self::Settings(_) => Exit::BadInput,
             Self::WritePlan { .. } | Self::NothingBefore | Self::NotKept { .. } => Exit::Failed,
             Self::PlanFile { .. } | Self::NoSuchVersion { .. } | Self::Ambiguous { .. } | Self::NotDone { .. } => {
                 Exit::BadInput

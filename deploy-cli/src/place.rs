@@ -1,9 +1,10 @@
 use crate::output::Names;
+use async_trait::async_trait;
 use deploy_core::{
     engine::{Deployment, Engine, history},
     journal::{Journal, JournalError},
     lease::Lease,
-    model::{ServiceName, World},
+    model::{Fence, ServiceName, World},
     observer::Observer,
     router::Router,
     target::{Target, TargetError},
@@ -23,6 +24,21 @@ pub struct Place {
     pub lease: Arc<dyn Lease>,
     /// What was done.
     pub journal: Arc<dyn Journal>,
+    /// How everything is taken away.
+    pub teardown: Arc<dyn Teardown>,
+}
+
+/// Takes a project away: its instances, what was made for them, and the stored configurations.
+///
+/// # Guarantees
+/// Calling it again goes on where it was interrupted. Under a stale fence nothing is touched.
+#[async_trait]
+pub trait Teardown: Send + Sync {
+    /// Takes it away, the data in its volumes too where `volumes` says so.
+    ///
+    /// # Errors
+    /// What couldn't be taken away.
+    async fn down(&self, fence: Fence, volumes: bool) -> Result<(), TargetError>;
 }
 
 impl Place {

@@ -1,12 +1,31 @@
 //! One file a subcommand. Each works in a [`Place`](crate::Place), whatever its backend.
 
+mod abort;
+mod demo;
+mod demo_app;
+mod demo_load;
+mod down;
 mod history;
+mod lease;
+mod plan;
+mod plan_file;
+mod prepare;
+mod resume;
 mod rollback;
 mod status;
+mod up;
 
+pub use abort::abort;
+pub use demo::demo;
+pub use demo_app::demo_app;
+pub use demo_load::demo_load;
+pub use down::{down, tear_down};
 pub use history::history;
+pub use plan::plan;
+pub use resume::resume;
 pub use rollback::rollback;
 pub use status::status;
+pub use up::up;
 
 use crate::args::Output;
 use deploy_core::{

@@ -1,9 +1,31 @@
 use super::{Names, text};
-use deploy_core::model::{Count, Named, Op, Shares};
+use deploy_core::model::{Count, Fact, Named, Op, Shares, Step};
 use serde_json::Value;
 
-/// What an op does, in a few words without a subject, its service left out: `start 2 of v2`.
-pub fn deed(op: &Op, names: &Names) -> String {
+/// What a step does, in a few words without a subject, its service left out: `stop 1 of 2 instances of v1`.
+pub fn deed(step: &Step, names: &Names) -> String {
+    match &step.op {
+        Op::Ensure { workload, count: Count::Exactly(to) } => match before(step).filter(|from| from > to) {
+            Some(from) => {
+                let of = text::count(from, "instance");
+                format!("stop {} of {of} of {}", from - to, names.of(&workload.release))
+            }
+            None => of_op(&step.op, names),
+        },
+        op => of_op(op, names),
+    }
+}
+
+/// How many instances a step expects at most before it runs.
+fn before(step: &Step) -> Option<u32> {
+    step.expect.ready.iter().find_map(|fact| match fact {
+        Fact::Asked { max, .. } => Some(*max),
+        _ => None,
+    })
+}
+
+/// What an op does, in a few words without a subject, its service left out: `run 2 instances of v2`.
+fn of_op(op: &Op, names: &Names) -> String {
     match op {
         Op::Store { release, .. } => format!("store the configuration of {}", names.of(&release.id)),
         Op::Apply { object } => format!("make {}", object.object),

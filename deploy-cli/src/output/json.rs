@@ -33,6 +33,16 @@ pub fn error(message: &str, exit: Exit) -> String {
     json!({ "kind": "error", "message": message, "exit": exit.status() }).to_string()
 }
 
+/// The object of a command that has little to tell.
+pub fn message(kind: &str, project: &str) -> String {
+    json!({ "kind": kind, "project": project, "exit": Exit::Done.status() }).to_string()
+}
+
+/// What is pulled or built before there is a plan.
+pub fn preparing(said: &str) -> String {
+    json!({ "kind": "preparing", "said": said }).to_string()
+}
+
 /// What can't be written as JSON is told as such: nothing of ours can't.
 fn text(value: Result<Value, serde_json::Error>) -> String {
     value.unwrap_or_else(|error| json!({ "kind": "error", "message": error.to_string() })).to_string()

@@ -46,7 +46,7 @@ impl Lines {
     fn begins(&self, story: &Story, at: Duration, id: &StepId) -> String {
         match story.step(id) {
             Some(step) if matches!(step.op, Op::Wait { .. }) => {
-                of_step(story, at, paint::dim("…"), id, &deed(&step.op, &story.names))
+                of_step(story, at, paint::dim("…"), id, &deed(step, &story.names))
             }
             _ => String::new(),
         }
@@ -55,7 +55,7 @@ impl Lines {
     fn ended(&mut self, story: &Story, at: Duration, id: &StepId, outcome: &Outcome) -> String {
         self.told.remove(id);
         let Some(step) = story.step(id) else { return String::new() };
-        let deed = deed(&step.op, &story.names);
+        let deed = deed(step, &story.names);
         match outcome {
             Outcome::Applied => of_step(story, at, paint::good("✓"), id, &deed),
             Outcome::Resumed => of_step(story, at, paint::good("✓"), id, &format!("{deed} (done before)")),
@@ -127,7 +127,9 @@ fn whole(time: Millis) -> String {
     }
 }
 
+/// One line, whatever line ends a foreign answer brought along.
 fn line(at: Duration, mark: String, service: &str, said: &str) -> String {
+    let said = said.lines().map(str::trim_end).collect::<Vec<_>>().join(" ");
     let service = if service.is_empty() { String::new() } else { format!("{service}  ") };
     format!("{:>6.1} s  {mark} {service}{said}\n", at.as_secs_f64())
 }

@@ -10,6 +10,7 @@ mod letter;
 mod lines;
 mod names;
 mod paint;
+mod preparing;
 mod rows;
 mod screen;
 mod status;
@@ -25,6 +26,22 @@ pub use deployments::{Entry, history};
 pub use letter::letter;
 pub use lines::Lines;
 pub use names::Names;
+pub use preparing::Preparing;
 pub use screen::screen;
 pub use status::{Serving, Status};
 pub use story::{Cause, Culprit, Health, Log, Story};
+
+use std::io::Write;
+
+/// A reader that has gone away is no reason to stop deploying.
+pub(crate) fn to_stderr(text: &str, plain: bool) {
+    let _ = match plain {
+        true => write!(std::io::stderr(), "{}", anstream::adapter::strip_str(text)),
+        false => write!(anstream::stderr(), "{text}"),
+    };
+}
+
+/// One object a line, for whoever reads it.
+pub(crate) fn to_stdout(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

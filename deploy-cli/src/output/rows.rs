@@ -47,7 +47,7 @@ pub(super) fn rows(story: &Story) -> Vec<Row> {
 }
 
 fn going_on(story: &Story, step: &Step) -> String {
-    let deed = deed(&step.op, &story.names);
+    let deed = deed(step, &story.names);
     match (&step.op, story.health(&step.id)) {
         (Op::Check { .. }, Some(health)) => {
             let last = health.last.as_ref().filter(|_| health.healthy < health.of);

@@ -77,7 +77,7 @@ fn failure(story: &Story, names: &Names) -> String {
         Culprit::Step(id) => match story.step(id) {
             Some(step) => {
                 let service = story.service_of(step).map(|service| format!("{service}: ")).unwrap_or_default();
-                format!("{service}{} ({id})", deed(&step.op, names))
+                format!("{service}{} ({id})", deed(step, names))
             }
             None => id.to_string(),
         },
@@ -95,7 +95,7 @@ fn failure(story: &Story, names: &Names) -> String {
         let lines = if log.lines.is_empty() { "it logged nothing" } else { "its last lines:" };
         said.push_str(&section("Log", &format!("{}, {lines}", log.instance)));
         for line in &log.lines {
-            said.push_str(&format!("             {} {}\n", paint::dim("|"), printable(line)));
+            said.push_str(&format!("             {} {}\n", paint::dim("|"), text::printable(line)));
         }
     }
     said
@@ -117,10 +117,4 @@ fn serving_now(names: &Names, world: Option<&World>) -> String {
         text.push_str(&section(title, line));
     }
     if text.is_empty() { section("Serving now", "nothing") } else { text }
-}
-
-/// A foreign line without what would move the cursor or change colours.
-fn printable(line: &str) -> String {
-    let plain = anstream::adapter::strip_str(line).to_string();
-    plain.chars().filter(|letter| !letter.is_control() || *letter == '\t').collect()
 }

@@ -37,11 +37,11 @@ pub(super) fn list<S: AsRef<str>>(items: &[S]) -> String {
 }
 
 /// Breaks a text into lines of at most [`WIDTH`]: the first begins with `first`, further ones with as many blanks.
-/// What has no blank isn't broken.
+/// What has no blank isn't broken; line ends count as blanks.
 pub(super) fn wrap(first: &str, text: &str) -> String {
     let indent = first.chars().count();
     let (mut wrapped, mut column) = (first.to_owned(), indent);
-    for word in text.split(' ') {
+    for word in text.trim_end().split([' ', '\n']) {
         let length = word.chars().count();
         if column > indent && column + 1 + length > WIDTH {
             wrapped.push('\n');
@@ -61,6 +61,12 @@ pub(super) fn wrap(first: &str, text: &str) -> String {
 /// A text with the first occurrence of `word` in bold.
 pub(super) fn heading(text: &str, word: &str) -> String {
     text.replacen(word, &super::paint::bold(word), 1)
+}
+
+/// A foreign line without what would move the cursor or change colours.
+pub(super) fn printable(line: &str) -> String {
+    let plain = anstream::adapter::strip_str(line).to_string();
+    plain.chars().filter(|letter| !letter.is_control() || *letter == '\t').collect()
 }
 
 /// A count with its word: `1 instance`, `4 instances`.

@@ -7,4 +7,5 @@ mod verdict;
 
 pub use conduct::{Conduct, Work};
 pub use reader::Reader;
+pub(crate) use signals::Signals;
 pub use verdict::{of_error, of_report};

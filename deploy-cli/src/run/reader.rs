@@ -1,7 +1,7 @@
 use crate::{
     Exit,
     args::Output,
-    output::{Bars, Lines, Story, json, screen},
+    output::{Bars, Lines, Story, json, screen, to_stderr, to_stdout},
 };
 use deploy_core::{
     engine::Report,
@@ -9,7 +9,7 @@ use deploy_core::{
     observer::{Notice, Observer},
 };
 use std::{
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -108,16 +108,4 @@ impl Inner {
             }
         }
     }
-}
-
-/// A reader that has gone away is no reason to stop deploying.
-fn to_stderr(text: &str, plain: bool) {
-    let _ = match plain {
-        true => write!(std::io::stderr(), "{}", anstream::adapter::strip_str(text)),
-        false => write!(anstream::stderr(), "{text}"),
-    };
-}
-
-fn to_stdout(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -1,0 +1,65 @@
+use super::{
+    lease::under_lease,
+    plan_file::write_plan,
+    prepare::{Prepared, prepare, strategy},
+    print, print_json,
+};
+use crate::{
+    CommandError, Exit, Place,
+    args::{Globals, Output, PlanArgs},
+    output::letter,
+    run::of_error,
+};
+use deploy_core::{
+    engine::Request,
+    model::{DeploymentId, Millis, StepId},
+    target::Cx,
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// How long somebody else's deployment is waited for before configurations are stored.
+const LEASE_WAIT: Millis = Millis::from_secs(300);
+
+/// Shows what `up` would do. Images are pulled and built, because a plan names releases by what they are made of; nothing
+/// else changes, except that `--out` stores the configurations, so that the plan can be run without its files.
+///
+/// # Errors
+/// What keeps it from being planned.
+pub async fn plan(globals: &Globals, args: &PlanArgs) -> Result<Exit, CommandError> {
+    let Prepared { place, request, notes } = prepare(globals, &args.strategy).await?;
+    if args.out.is_some() {
+        store(&place, &request).await?;
+    }
+    let engine = place.engine(Arc::new(|_| {}));
+    let made = engine.plan(&request.services, strategy(&args.strategy)).await;
+    let plan = made.map_err(|source| CommandError::Engine { exit: of_error(&source, false), source })?;
+    let services: BTreeSet<_> = plan.releases().map(|release| release.service.clone()).collect();
+    let (_, mut names) = place.observe(&services).await?;
+    names.know_plan(&plan);
+    if let Some(path) = &args.out {
+        write_plan(path, &plan)?;
+        eprintln!("Stored the configurations and wrote {}; `deploy up --plan` runs it.", path.display());
+    }
+    match globals.output {
+        Output::Json => print_json(&plan),
+        output => {
+            print(&letter(&plan, &names), output);
+            notes.iter().for_each(|note| eprintln!("{note}"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Puts the configurations into the target's store, so that the plan needs no files.
+async fn store(place: &Place, request: &Request) -> Result<(), CommandError> {
+    under_lease(place, LEASE_WAIT, async |grant| {
+        for spec in &request.services {
+            let Some(payload) = request.payloads.get(&spec.release.id) else { continue };
+            let deadline = tokio::time::Instant::now() + grant.ttl.duration() * 4;
+            let cx = Cx { deployment: DeploymentId(0), step: StepId::new("plan"), fence: grant.fence, deadline };
+            place.target.store(&cx, &spec.release, payload).await?;
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,32 @@
+use super::{
+    plan_file::read_plan,
+    prepare::{Prepared, prepare, strategy},
+};
+use crate::{
+    CommandError, Exit,
+    args::{Globals, UpArgs},
+    run::{Conduct, Work},
+    wiring,
+};
+use std::{collections::BTreeMap, path::Path};
+
+/// Deploys what the Compose file says, or runs a plan that was made earlier.
+///
+/// # Errors
+/// What kept it from being deployed; a deployment that failed is an exit status.
+pub async fn up(globals: &Globals, args: &UpArgs) -> Result<Exit, CommandError> {
+    if let Some(path) = &args.plan {
+        return run_plan(globals, args, path).await;
+    }
+    let Prepared { place, request, notes } = prepare(globals, &args.strategy).await?;
+    notes.iter().for_each(|note| eprintln!("{note}"));
+    Conduct::new(&place, globals.output, &args.run).run(Work::Deploy(&request, strategy(&args.strategy))).await
+}
+
+/// The configurations lie in the target's store since the plan was made.
+async fn run_plan(globals: &Globals, args: &UpArgs, path: &Path) -> Result<Exit, CommandError> {
+    let plan = read_plan(path)?;
+    let name = globals.project_name.clone().unwrap_or_else(|| plan.home.to_string());
+    let place = wiring::docker(&name, wiring::project(globals, &name).await?).await?;
+    Conduct::new(&place, globals.output, &args.run).run(Work::Run(plan, &BTreeMap::new())).await
+}

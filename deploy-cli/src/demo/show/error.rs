@@ -1,0 +1,18 @@
+use crate::demo::load::LoadError;
+use deploy_local::LocalError;
+use std::io;
+
+/// Why there is nothing to show.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DemoError {
+    /// No port, no folder, no executable.
+    #[error("expected a free port, a temporary folder and this program's own executable, but the system refused one")]
+    System(#[from] io::Error),
+    /// Child processes can't be run here.
+    #[error("expected to run child processes")]
+    Local(#[from] LocalError),
+    /// No load can be generated.
+    #[error("expected to generate load")]
+    Load(#[from] LoadError),
+}
