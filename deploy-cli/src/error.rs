@@ -53,14 +53,14 @@ pub enum CommandError {
     #[error("the demonstration can't be given")]
     Demo(#[from] DemoError),
     /// The demo's application has settings that make no sense.
-    #[error("expected to run the application")]
-    Settings(#[from] SettingsError),
+    #[error("failed to {0}")]
+    Settings(SettingsError),
     /// The demo's application ended.
-    #[error("the application ended")]
-    App(#[from] AppError),
+    #[error("failed to {}", chain(.0))]
+    App(AppError),
     /// The demo's application isn't healthy.
-    #[error("the application isn't healthy")]
-    Unhealthy(#[from] ClientError),
+    #[error("failed to {}", chain(.0))]
+    Unhealthy(ClientError),
     /// The system lets nobody hear of signals.
     #[error("expected to hear of signals, but the system refused; check the limits that the process runs under")]
     Signals(#[source] io::Error),
@@ -117,11 +117,22 @@ pub enum CommandError {
     },
 }
 
-impl From<LoadError> for CommandError {
-    /// Its text is told by ours: it is no source.
-    fn from(error: LoadError) -> Self {
-        Self::Compose(error)
-    }
+/// Their texts are told by ours: they are no sources.
+macro_rules! told {
+    ($($variant:ident($error:ty))*) => {$(
+        impl From<$error> for CommandError {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )*};
+}
+
+told! {
+    Compose(LoadError)
+    Settings(SettingsError)
+    App(AppError)
+    Unhealthy(ClientError)
 }
 
 impl CommandError {
@@ -144,13 +155,14 @@ impl CommandError {
 
     /// The error with what caused it, in one line or, where candidates are listed, more.
     pub fn explain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        text
+        chain(self)
+    }
+}
+
+/// An error with what caused it.
+fn chain(error: &dyn Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
     }
 }

@@ -15,10 +15,7 @@ const REMEMBERED: usize = 10;
 /// Where the target can't be observed, or the journal can't be read.
 pub async fn status(place: &Place, output: Output) -> Result<Exit, CommandError> {
     let deployments = history(&*place.journal, REMEMBERED).await?;
-    let (world, mut names) = place.observe(&services_of(&deployments)).await?;
-    for state in deployments.iter().filter_map(|deployment| deployment.state.as_ref()) {
-        names.know_plan(state.plan());
-    }
+    let (world, names) = place.observe(&services_of(&deployments)).await?;
     let status = Status::new(&place.project, &world, &names, deployments.first().map(Entry::new));
     match output {
         Output::Json => print_json(&status),

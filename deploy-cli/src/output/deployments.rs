@@ -90,7 +90,7 @@ pub fn history(entries: &[Entry]) -> String {
         ]
     };
     let rows: Vec<_> = entries.iter().map(row).collect();
-    table(&["number", "began", "strategy", "brought", "end"], &rows)
+    table(&["number", "began", "strategy", "releases", "end"], &rows)
 }
 
 /// In the zone of whoever reads it.
