@@ -47,16 +47,15 @@ impl InstanceRecord {
     }
 
     /// Its process, if that lives.
-    pub(crate) fn alive(&self, boot_id: &str) -> Option<Process> {
-        self.process.filter(|process| self.boot_id == boot_id && process.is_alive())
+    pub(crate) fn alive(&self) -> Option<Process> {
+        self.process.filter(|process| process.is_alive())
     }
 
     /// As the engine sees it. `reason`: what is known of its end.
-    pub(crate) fn observed(&self, boot_id: &str, reason: impl FnOnce(Process) -> Option<String>) -> Instance {
+    pub(crate) fn observed(&self, reason: impl FnOnce(Process) -> Option<String>) -> Instance {
         let state = match self.phase {
-            Phase::Kept => InstanceState::Kept,
-            Phase::Created => InstanceState::Starting,
-            Phase::Running | Phase::Stopping if self.alive(boot_id).is_some() => InstanceState::Running,
+            Phase::Kept | Phase::Created => InstanceState::Kept,
+            Phase::Running | Phase::Stopping if self.alive().is_some() => InstanceState::Running,
             Phase::Running | Phase::Stopping => InstanceState::Failed {
                 reason: self.process.and_then(reason).unwrap_or_else(|| "its process has ended".into()),
             },

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use deploy_proxy::agent::{Refusal, file};
 
-use crate::instance::InstanceRecord;
+use crate::instance::{InstanceRecord, Phase};
 
 /// The format of instances' records that this version writes, and the newest that it reads.
 const FORMAT: u16 = 1;
@@ -13,14 +13,15 @@ const FORMAT: u16 = 1;
 pub(crate) struct Instances {
     folder: PathBuf,
     logs: PathBuf,
+    boot_id: String,
 }
 
 impl Instances {
-    pub(crate) fn open(state: &Path) -> Result<Self, Refusal> {
+    pub(crate) fn open(state: &Path, boot_id: &str) -> Result<Self, Refusal> {
         let (folder, logs) = (state.join("instances"), state.join("logs"));
         file::folder(&folder)?;
         file::folder(&logs)?;
-        Ok(Self { folder, logs })
+        Ok(Self { folder, logs, boot_id: boot_id.to_owned() })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -41,7 +42,7 @@ impl Instances {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name.ends_with(".json") && !name.starts_with('.') {
                 // one that was removed since the folder was read isn't there
-                found.extend(file::read_versioned::<InstanceRecord>(&path, FORMAT)?);
+                found.extend(self.read(&path)?);
             }
         }
         found.sort_by(|a, b| (&a.workload, a.ordinal).cmp(&(&b.workload, b.ordinal)));
@@ -49,7 +50,16 @@ impl Instances {
     }
 
     pub(crate) fn one(&self, name: &str) -> Result<Option<InstanceRecord>, Refusal> {
-        file::read_versioned(&self.path(name), FORMAT)
+        self.read(&self.path(name))
+    }
+
+    /// What ran when the machine was last stopped was stopped with it, and is kept.
+    fn read(&self, path: &Path) -> Result<Option<InstanceRecord>, Refusal> {
+        let record = file::read_versioned::<InstanceRecord>(path, FORMAT)?;
+        Ok(record.map(|record| match record.boot_id == self.boot_id {
+            true => record,
+            false => InstanceRecord { phase: Phase::Kept, process: None, ..record },
+        }))
     }
 
     pub(crate) fn write(&self, record: &InstanceRecord) -> Result<(), Refusal> {

@@ -71,7 +71,8 @@ impl Local {
         }
         let state = State::open(&options.state, options.ttl)?;
         let state = State::open(state.folder().canonicalize().unwrap_or(options.state), options.ttl)?;
-        let instances = Instances::open(state.folder())?;
+        let boot_id = boot_id()?;
+        let instances = Instances::open(state.folder(), &boot_id)?;
         let agent = start_agent(&state, options.ttl, &executable).await?;
         let failed = |source| LocalError::Agent { executable: executable.clone(), source };
         let key = agent.key().await.map_err(failed)?;
@@ -79,7 +80,7 @@ impl Local {
             target: options.target,
             router: RouterId::new("proxy"),
             id: digest(&key, "state folder"),
-            boot_id: boot_id()?,
+            boot_id,
             state,
             agent,
             executable,

@@ -58,7 +58,7 @@ impl Shared {
     fn observed(&self, set: &[InstanceRecord]) -> Option<Observed> {
         let newest = set.iter().max_by_key(|record| (record.deployment, record.fence))?;
         for record in set {
-            if let Some(process) = record.alive(&self.boot_id) {
+            if let Some(process) = record.alive() {
                 self.watch.add(process);
             }
         }
@@ -70,7 +70,7 @@ impl Shared {
             made_by: Some((newest.deployment, newest.step.clone())),
             fence: Some(newest.fence),
             asked: set.iter().filter(|record| !record.is_kept()).count() as u32,
-            instances: set.iter().map(|record| record.observed(&self.boot_id, reason)).collect(),
+            instances: set.iter().map(|record| record.observed(reason)).collect(),
         })
     }
 }

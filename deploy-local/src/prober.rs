@@ -24,7 +24,7 @@ impl Prober for LocalProber {
         let why = |why: String| ProbeError { why };
         let record = self.shared.instances.one(&instance.name).map_err(|refusal| why(refusal.to_string()))?;
         let record = record.ok_or_else(|| why(format!("there is no instance {}", instance.name)))?;
-        if record.alive(&self.shared.boot_id).is_none() {
+        if record.alive().is_none() {
             // another process may listen at its port by now
             return Ok(Answer::Failure { why: "its process has ended".into() });
         }

@@ -103,6 +103,17 @@ impl Shared {
         }
     }
 
+    /// Writes down which process a proxy is, where an earlier deployer couldn't. Under the folder's lock.
+    pub(crate) fn settle_proxy(&self, service: &ServiceName) -> Result<(), TargetError> {
+        match self.proxy_record(service.as_str()).map_err(refused)? {
+            Some(record) if record.process.is_none() => match self.proxy_process(&record) {
+                None => Ok(()),
+                process => self.write_proxy(&ProxyRecord { process, ..record }),
+            },
+            _ => Ok(()),
+        }
+    }
+
     /// Makes a proxy run as described, and answer under our fence.
     pub(crate) async fn apply_proxy(self: &Arc<Self>, cx: &Cx, object: &Object) -> Result<(), TargetError> {
         let spec: ProxySpec = serde_json::from_value(object.spec.clone()).map_err(|error| TargetError::Rejected {
@@ -139,15 +150,12 @@ impl Shared {
     fn next_of(&self, me: &Arc<Self>, cx: &Cx, service: ServiceName, spec: ProxySpec) -> Result<Next, TargetError> {
         let before = self.proxy_record(service.as_str()).map_err(refused)?;
         let running = before.as_ref().and_then(|record| self.proxy_process(record).map(|process| (record, process)));
-        if let Some((record, process)) = running {
+        if let Some((record, _)) = running {
             if record.spec.listen != spec.listen {
                 return Ok(match record.spec.listen.port() == spec.listen.port() {
                     true => Next::Restart,
                     false => Next::Move(record.spec.listener()),
                 });
-            }
-            if record.process.is_none() {
-                self.write_proxy(&ProxyRecord { process: Some(process), ..record.clone() })?;
             }
             return Ok(Next::Runs);
         }
@@ -259,7 +267,14 @@ impl Shared {
         let name = service.as_str().to_owned();
         self.held(cx.fence, move |shared| {
             if leave == Leave::Nothing {
-                let suffixes = ["sock", "lock", "routes.json", "routes.json.previous", "routes.json.refused"];
+                let routes = [
+                    "routes.json",
+                    "routes.json.new",
+                    "routes.json.link",
+                    "routes.json.previous",
+                    "routes.json.refused",
+                ];
+                let suffixes = ["sock", "sock.new", "lock"].into_iter().chain(routes);
                 for suffix in suffixes {
                     file::remove(&shared.state.folder().join(format!("{name}.{suffix}"))).map_err(refused)?;
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use deploy_core::model::{Fence, RouterId, ServiceName, TargetId, WorkloadRef};
 use deploy_core::target::{Cx, TargetError};
-use deploy_proxy::agent::{Client, State};
+use deploy_proxy::agent::{Client, Refusal, State};
 use deploy_proxy::control;
 
 use crate::error::refused;
@@ -59,11 +59,17 @@ impl Shared {
         self.held(cx.fence, |_| Ok(())).await
     }
 
-    /// All instances' records.
+    /// All instances' records. One that was about to be started either was, or is kept.
     pub(crate) async fn records(self: &Arc<Self>) -> Result<Vec<InstanceRecord>, TargetError> {
         let shared = Arc::clone(self);
-        let read = tokio::task::spawn_blocking(move || shared.instances.all()).await;
-        read.map_err(|error| TargetError::unreachable("the state folder", error))?.map_err(refused)
+        let read = move || {
+            let records = shared.instances.all()?.into_iter();
+            Ok::<_, Refusal>(records.map(|record| shared.settled(record)).collect())
+        };
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|error| TargetError::unreachable("the state folder", error))?
+            .map_err(refused)
     }
 
     /// The records of one set, by ordinal.

@@ -86,11 +86,33 @@ impl Shared {
         Ok(process)
     }
 
+    /// A record as it should have been written down.
+    pub(crate) fn settled(&self, record: InstanceRecord) -> InstanceRecord {
+        match (record.phase, self.living(&record)) {
+            (Phase::Created, None) => InstanceRecord { phase: Phase::Kept, ..record },
+            (Phase::Created, process) => InstanceRecord { phase: Phase::Running, process, ..record },
+            _ => record,
+        }
+    }
+
+    /// Writes down what an earlier deployer couldn't. Under the folder's lock.
+    pub(crate) fn settle(&self) -> Result<(), TargetError> {
+        for record in self.instances.all().map_err(refused)? {
+            if record.phase == Phase::Created {
+                self.instances.write(&self.settled(record)).map_err(refused)?;
+            }
+        }
+        for service in self.proxied().map_err(refused)? {
+            self.settle_proxy(&service)?;
+        }
+        Ok(())
+    }
+
     /// A record's process, if it lives; one that was started but not written down is found by its mark.
     pub(crate) fn living(&self, record: &InstanceRecord) -> Option<Process> {
         match record.phase {
             Phase::Created => Process::marked(MARK, &self.mark(&record.name())),
-            Phase::Running | Phase::Stopping => record.alive(&self.boot_id),
+            Phase::Running | Phase::Stopping => record.alive(),
             Phase::Kept => None,
         }
     }

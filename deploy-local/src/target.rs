@@ -62,7 +62,7 @@ impl Target for LocalTarget {
         let new = (1..).filter(|ordinal| set.iter().all(|one| one.ordinal != *ordinal));
         let there = asked.iter().chain(&kept).map(|one| one.ordinal);
         let ordinals = there.chain(new).take(count);
-        let runs = |one: &InstanceRecord| one.phase == Phase::Running && one.alive(&shared.boot_id).is_some();
+        let runs = |one: &InstanceRecord| one.phase == Phase::Running && one.alive().is_some();
         let is_missing = |ordinal: &u32| !asked.iter().any(|one| one.ordinal == *ordinal && runs(one));
         let missing: Vec<_> = ordinals.filter(is_missing).collect();
         if missing.is_empty() {
@@ -93,9 +93,10 @@ impl Target for LocalTarget {
         self.shared.delete_proxy(cx, &ServiceName::new(object.name.clone()), Leave::Nothing).await
     }
 
-    /// Processes need nothing: they are only ever started and ended under the folder's lock. The proxies are told.
+    /// Late calls miss by themselves, as processes are only ever started and ended under the folder's lock; the proxies
+    /// are told.
     async fn adopt(&self, cx: &Cx, _: LeaseEnd) -> Result<(), TargetError> {
-        self.shared.admit(cx).await?;
+        self.shared.held(cx.fence, Shared::settle).await?;
         for service in self.shared.proxied().map_err(refused)? {
             let record = self.shared.proxy_record(service.as_str()).map_err(refused)?;
             if record.is_some_and(|record| self.shared.proxy_process(&record).is_some()) {

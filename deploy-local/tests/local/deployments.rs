@@ -22,10 +22,12 @@ pub(crate) async fn blue_green_loses_nothing() -> Outcome {
 
 async fn loses_nothing(strategy: &str) -> Outcome {
     let stage = Stage::new()?;
-    Order { count: 4, ..Order::new("v1", strategy) }.succeeds(&stage).await?;
+    // long answers, so that one is in flight whenever an instance leaves
+    let order = |version| Order { count: 4, env: &[("ANSWER_MS", "150")], ..Order::new(version, strategy) };
+    order("v1").succeeds(&stage).await?;
     let load = Load::start(stage.port);
     for version in ["v2", "v3", "v1"] {
-        Order { count: 4, ..Order::new(version, strategy) }.succeeds(&stage).await?;
+        order(version).succeeds(&stage).await?;
     }
     let seen = load.lost_none().await?;
     let versions: Vec<_> = seen.versions.keys().map(String::as_str).collect();
@@ -82,6 +84,8 @@ async fn survives_every_kill(strategy: &str) -> Outcome {
         let status = order.run(&stage).await?;
         if status.success() {
             check(record > 10, "a deployment of more than ten records", record)?;
+            let stored = std::fs::read_dir(stage.state().join("payloads"))?.count();
+            check(stored == 4, "the live release and three kept ones", stored)?;
             break;
         }
         check(status.signal() == Some(9), "the deployer to have killed itself", status)?;
@@ -137,6 +141,67 @@ pub(crate) async fn a_frozen_deployer_changes_nothing_when_it_wakes() -> Outcome
         check(status.code() == Some(1), &format!("the one frozen before {step} to give up"), status)?;
         converged(&stage, "v1", 2).await?;
     }
+    load.lost_none().await?;
+    stage.down().await
+}
+
+/// Killed from outside at some moment, its agent with it or not, and run again. `LOCAL_TEST_KILLS` says how often.
+pub(crate) async fn survives_kills_at_any_moment() -> Outcome {
+    let kills = std::env::var("LOCAL_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20);
+    let stage = Stage::new()?;
+    Order::new("v0", "rolling").succeeds(&stage).await?;
+    let load = Load::start(stage.port);
+    let mut seed = 20_261_121_u64;
+    for kill in 1..=kills {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (moment, with_agent) = ((seed >> 33) % 900, (seed >> 20).is_multiple_of(2));
+        let strategy = if (seed >> 40).is_multiple_of(2) { "rolling" } else { "blue-green" };
+        let version = format!("v{kill}");
+        let order = Order::new(&version, strategy);
+        let mut deployer = order.spawn(&stage)?;
+        sleep(Duration::from_millis(moment)).await;
+        let agent = deployer.id().and_then(agent_of).filter(|_| with_agent);
+        deployer.start_kill()?;
+        if let Some(agent) = agent {
+            // it may have ended by itself already
+            let _ = kill_process(agent, Signal::KILL);
+        }
+        deployer.wait().await?;
+        let about = |error: Box<dyn Error>| format!("{strategy} killed after {moment} ms ({with_agent}): {error}");
+        order.succeeds(&stage).await.map_err(about)?;
+        converged(&stage, &version, 2).await.map_err(about)?;
+        check(load.seen().lost.is_empty(), &format!("nothing lost after {moment} ms"), load.seen())?;
+    }
+    load.lost_none().await?;
+    stage.down().await
+}
+
+/// The agent of a deployer.
+fn agent_of(deployer: u32) -> Option<Pid> {
+    let threads = std::fs::read_dir(format!("/proc/{deployer}/task")).ok()?.flatten();
+    let children: Vec<_> =
+        threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok()).collect();
+    let is_agent = |pid: &&str| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).nth(2) == Some(b"agent")
+    };
+    let agent = children.iter().flat_map(|line| line.split_whitespace()).find(is_agent)?;
+    agent.parse().ok().and_then(Pid::from_raw)
+}
+
+/// One deploys after the other, and the last one's release serves.
+pub(crate) async fn two_deployers_at_once() -> Outcome {
+    let stage = Stage::new()?;
+    Order::new("v0", "rolling").succeeds(&stage).await?;
+    let load = Load::start(stage.port);
+    let (one, two) = (Order::new("v1", "rolling"), Order::new("v2", "rolling"));
+    let (mut first, mut second) = (one.spawn(&stage)?, two.spawn(&stage)?);
+    let (first, second) = (first.wait().await?, second.wait().await?);
+    check(first.success() && second.success(), "both to succeed", (first, second))?;
+    let seen = stage.versions(1).await?;
+    let last = seen.keys().next().ok_or("expected an answer")?;
+    check(last != "v0", "a new version", last)?;
+    converged(&stage, last, 2).await?;
     load.lost_none().await?;
     stage.down().await
 }

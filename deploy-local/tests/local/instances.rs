@@ -5,10 +5,12 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use deploy_core::engine::{Finish, Options};
+use deploy_core::lease::LeaseEnd;
 use deploy_core::model::{End, Fence, InstanceState, Millis, Observed, ServiceName, StepId, WorkloadRef};
 use deploy_core::strategy::Rolling;
 use deploy_core::target::{Cx, TargetError};
 use deploy_local::{Local, LocalService};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
@@ -84,8 +86,8 @@ pub(crate) async fn an_orphan_is_adopted() -> Outcome {
         record["phase"] = "created".into();
         record["process"] = Value::Null;
     })?;
-    check(set.observed().await?.instances[1].state == InstanceState::Starting, "it to start", set.observed().await?)?;
-    set.ensure(2).await?;
+    check(set.observed().await?.asked == 2, "both to be asked for", set.observed().await?)?;
+    set.local.target().adopt(&set.cx(), LeaseEnd::Abandoned).await?;
     let after: Value = serde_json::from_slice(&std::fs::read(set.record(2))?)?;
     check(after["process"] == before["process"] && after["port"] == before["port"], "the same process", &after)?;
     check(set.stage.running()?.len() == 2, "two processes", set.stage.running()?)?;
@@ -96,6 +98,24 @@ pub(crate) async fn an_orphan_is_adopted() -> Outcome {
     })?;
     set.remove(false).await?;
     check(set.stage.running()?.is_empty(), "no process", set.stage.running()?)?;
+    set.end().await
+}
+
+/// The deployer was killed before it could start the process that it had written down.
+pub(crate) async fn one_that_was_never_started_is_not_asked_for() -> Outcome {
+    let set = Set::new(1, |service| service).await?;
+    let mut record: Value = serde_json::from_slice(&std::fs::read(set.record(1))?)?;
+    record["phase"] = "created".into();
+    record["process"] = Value::Null;
+    record["ordinal"] = 2.into();
+    std::fs::write(set.record(2), record.to_string())?;
+    for _ in 0..2 {
+        let there = set.observed().await?;
+        check(there.asked == 1 && there.live().count() == 1, "one instance to be asked for", there)?;
+        set.local.target().adopt(&set.cx(), LeaseEnd::Abandoned).await?;
+    }
+    set.ensure(2).await?;
+    check(set.stage.running()?.len() == 2, "two processes", set.stage.running()?)?;
     set.end().await
 }
 
@@ -157,6 +177,38 @@ pub(crate) async fn one_that_was_being_stopped_starts_again() -> Outcome {
     set.end().await
 }
 
+/// The machine was stopped and started: the same command brings everything back, where clients expect it.
+pub(crate) async fn a_restart_of_the_machine_stops_all_and_deploys_again() -> Outcome {
+    let stage = Stage::new()?;
+    let local = stage.open().await?;
+    let request = local.request(&[stage.service("v1")?.count(2)])?;
+    local.engine().build().deploy(&request, &Rolling, &Options::default()).await?;
+    let mut pids = Vec::new();
+    for path in ["instances", "proxies"] {
+        for entry in std::fs::read_dir(stage.state().join(path))?.flatten() {
+            let mut record: Value = serde_json::from_slice(&std::fs::read(entry.path())?)?;
+            pids.extend(record["process"]["pid"].as_i64().and_then(|pid| pid.try_into().ok()).and_then(Pid::from_raw));
+            record["boot_id"] = "the one before".into();
+            std::fs::write(entry.path(), record.to_string())?;
+        }
+    }
+    check(pids.len() == 3, "three processes", &pids)?;
+    for pid in pids {
+        kill_process(pid, Signal::KILL)?;
+    }
+    let gone = async {
+        while stage.versions(1).await.is_ok() || !stage.running()?.is_empty() {}
+        Ok::<_, Box<dyn Error>>(())
+    };
+    timeout(LONG, gone).await??;
+    let report = local.engine().build().deploy(&request, &Rolling, &Options::default()).await?;
+    check(report.finish == Finish::Ended(End::Succeeded), "all to be started again", &report)?;
+    check(stage.versions(10).await?.keys().eq(["v1"]), "v1 to answer", ())?;
+    check(stage.running()?.len() == 2, "two instances", stage.running()?)?;
+    drop(local);
+    stage.down().await
+}
+
 /// A rebuilt executable is another release: the old one isn't started from it.
 pub(crate) async fn a_rebuilt_executable_is_another_release() -> Outcome {
     let folder = tempfile::tempdir()?;
@@ -201,8 +253,7 @@ pub(crate) async fn a_killed_proxy_comes_back_with_its_routes() -> Outcome {
     stage.versions(1).await?;
     let record: Value = serde_json::from_slice(&std::fs::read(stage.state().join("proxies/web.json"))?)?;
     let pid = record["process"]["pid"].as_i64().and_then(|pid| pid.try_into().ok()).ok_or("expected a number")?;
-    let pid = rustix::process::Pid::from_raw(pid).ok_or("expected a process")?;
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
+    kill_process(Pid::from_raw(pid).ok_or("expected a process")?, Signal::KILL)?;
     let gone = async { while stage.versions(1).await.is_ok() {} };
     timeout(LONG, gone).await?;
     let report = local.engine().build().deploy(&request, &Rolling, &Options::default()).await?;

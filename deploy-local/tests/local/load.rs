@@ -1,4 +1,4 @@
-//! Clients: some keep their connection, some take a new one for each request.
+//! Clients: some keep their connection, some take a new one for each request; half of them send what mustn't be repeated.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -50,12 +50,12 @@ impl Load {
     pub(crate) fn start(port: u16) -> Self {
         let (seen, stop) = (Arc::<Mutex<Seen>>::default(), CancellationToken::new());
         let mut clients = JoinSet::new();
-        for keeps in [true, false, true, false] {
+        for (keeps, method) in [(true, "GET"), (false, "GET"), (true, "POST"), (false, "POST")] {
             let (seen, stop) = (Arc::clone(&seen), stop.clone());
             clients.spawn(async move {
                 let mut connection = None;
                 while !stop.is_cancelled() {
-                    let answer = timeout(Duration::from_secs(20), request(&mut connection, port, keeps)).await;
+                    let answer = timeout(Duration::from_secs(20), request(&mut connection, port, keeps, method)).await;
                     let answer = answer.unwrap_or_else(|_| Err(io::Error::other("no answer within 20 s")));
                     seen.lock().unwrap_or_else(PoisonError::into_inner).note(answer);
                     sleep(Duration::from_millis(10)).await;
@@ -82,14 +82,20 @@ impl Load {
     }
 }
 
-/// One request; its connection is taken from the slot, and put back if it is kept.
-pub(crate) async fn request(slot: &mut Option<BufReader<TcpStream>>, port: u16, keeps: bool) -> io::Result<String> {
+/// One request, which may not be sent twice if it is a POST; its connection is taken from the slot, and put back if it is kept.
+pub(crate) async fn request(
+    slot: &mut Option<BufReader<TcpStream>>,
+    port: u16,
+    keeps: bool,
+    method: &str,
+) -> io::Result<String> {
     let mut connection = match slot.take() {
         Some(kept) => kept,
         None => BufReader::new(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?),
     };
     let how = if keeps { "keep-alive" } else { "close" };
-    let head = format!("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: {how}\r\n\r\n");
+    let body = if method == "POST" { "content-length: 4\r\n\r\nbody" } else { "\r\n" };
+    let head = format!("{method} / HTTP/1.1\r\nhost: localhost\r\nconnection: {how}\r\n{body}");
     connection.get_mut().write_all(head.as_bytes()).await?;
     let (mut line, mut length, mut closes) = (String::new(), 0, false);
     connection.read_line(&mut line).await?;

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         trial("another_release_follows_every_kill", deployments::another_release_follows_every_kill),
         trial("a_frozen_deployer_changes_nothing", deployments::a_frozen_deployer_changes_nothing_when_it_wakes),
         trial("an_orphan_is_adopted", instances::an_orphan_is_adopted),
+        trial("one_never_started_is_not_asked_for", instances::one_that_was_never_started_is_not_asked_for),
         trial("another_process_is_left_alone", instances::another_process_of_the_same_number_is_left_alone),
         trial("one_that_is_deaf_is_killed", instances::one_that_is_deaf_is_killed_at_its_deadline),
         trial("one_that_was_being_stopped_starts_again", instances::one_that_was_being_stopped_starts_again),
@@ -44,6 +45,9 @@ fn main() -> ExitCode {
         trial("a_taken_port_is_told", instances::a_taken_port_is_told),
         trial("a_killed_proxy_comes_back", instances::a_killed_proxy_comes_back_with_its_routes),
         trial("down_leaves_nothing", instances::down_leaves_nothing),
+        trial("a_restart_of_the_machine", instances::a_restart_of_the_machine_stops_all_and_deploys_again),
+        trial("kills_at_any_moment", deployments::survives_kills_at_any_moment),
+        trial("two_deployers_at_once", deployments::two_deployers_at_once),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

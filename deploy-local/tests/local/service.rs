@@ -1,6 +1,6 @@
 //! A small HTTP service that can be made to misbehave.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::thread;
@@ -63,13 +63,19 @@ fn converse(mut stream: TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let (status, body) = (number("STATUS").unwrap_or(200), text("VERSION"));
     loop {
-        let mut line = String::new();
+        let (mut line, mut length) = (String::new(), 0);
         while line.trim_end() != "" || line.is_empty() {
             line.clear();
             if reader.read_line(&mut line)? == 0 {
                 return Ok(());
             }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().unwrap_or(0);
+            }
         }
+        reader.read_exact(&mut vec![0; length])?;
         thread::sleep(Duration::from_millis(number("ANSWER_MS").unwrap_or(0)));
         let answer = format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         stream.write_all(answer.as_bytes())?;

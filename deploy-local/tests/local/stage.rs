@@ -9,6 +9,7 @@ use std::time::Duration;
 use deploy_core::lease::{Grant, LeaseError};
 use deploy_core::model::Fence;
 use deploy_local::{Local, LocalService};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -45,7 +46,7 @@ impl Stage {
     pub(crate) async fn versions(&self, requests: u32) -> Result<BTreeMap<String, u64>, Box<dyn Error>> {
         let mut seen = BTreeMap::new();
         for _ in 0..requests {
-            *seen.entry(load::request(&mut None, self.port, false).await?).or_default() += 1;
+            *seen.entry(load::request(&mut None, self.port, false, "GET").await?).or_default() += 1;
         }
         Ok(seen)
     }
@@ -87,6 +88,24 @@ impl Stage {
         local.down(grant.fence, LONG).await?;
         local.lease().free(grant.fence).await?;
         Ok(())
+    }
+}
+
+impl Drop for Stage {
+    /// A test that failed leaves nothing running.
+    fn drop(&mut self) {
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let told = |file: &str| std::fs::read(entry.path().join(file)).unwrap_or_default();
+            let is_ours = [told("environ"), told("cmdline")].iter().any(|text| {
+                let mut parts = text.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+                parts.any(|part| part.ends_with(&self.id) || part.starts_with(&format!("{}/", self.id)))
+            });
+            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+            if let Some(pid) = pid.filter(|_| is_ours) {
+                // it may have ended by now
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
     }
 }
 
