@@ -1,11 +1,17 @@
 //! What the documentation shows is what the code writes.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use deploy_core::{
     engine::State,
     journal::{FileJournal, Journal, read_line, write_line},
     model::{DeploymentId, End, Event},
 };
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 const JOURNAL: &str = include_str!("../../docs/journal.md");
 
@@ -38,4 +44,43 @@ async fn the_file_that_the_journals_page_shows_is_a_deployment() {
     let records = FileJournal::new(folder.path()).unwrap().read(DeploymentId(1)).await.unwrap();
     let state = State::replay(&records).unwrap().unwrap();
     assert_eq!(state.end(), Some(&End::Succeeded));
+}
+
+/// The pages, with the folder that each one's links start at.
+fn pages() -> Vec<(PathBuf, String)> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let folders = [docs.clone(), docs.join("adr")];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let pages = files.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.map(|path| (path.parent().unwrap().to_owned(), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// Where a heading is found on its page: `#write-ahead`.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|one| one.is_alphanumeric() || [' ', '-', '_'].contains(one));
+    kept.map(|one| if one == ' ' { '-' } else { one.to_ascii_lowercase() }).collect()
+}
+
+#[test]
+fn every_link_between_the_pages_leads_somewhere() {
+    let mut seen = 0;
+    for (folder, page) in pages() {
+        let links = page.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with("NNNN")) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{link}: {error}"));
+            let mut headings = target.lines().filter(|line| line.starts_with('#'));
+            let found = headings.any(|line| anchor(line.trim_start_matches('#').trim()) == heading);
+            assert!(heading.is_empty() || found, "{link}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen} links");
+}
+
+#[test]
+fn the_examples_are_as_short_as_is_promised() {
+    for (text, most) in [(include_str!("../examples/compose.rs"), 40), (include_str!("../src/static_site.rs"), 150)] {
+        assert!(text.lines().count() <= most, "{} lines, not {most}", text.lines().count());
+    }
 }
