@@ -63,7 +63,7 @@ impl Handle {
         let name = format!("{}-{}-proxy", self.project, wanted.service);
         let body = self.proxy_body(cx, wanted, spec, self.image.name(&self.connection).await?);
         let made = async {
-            self.create_container(&name, body).await?;
+            self.create_container(cx, &name, body).await?;
             let first = usize::from(wanted.ingress.is_none());
             for Joined { network, endpoint } in wanted.networks.iter().skip(first) {
                 self.connect(&name, network, endpoint.clone()).await?;

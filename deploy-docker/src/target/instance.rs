@@ -11,8 +11,8 @@ use crate::{
 use bollard::{
     body_full,
     models::{
-        ContainerCreateBody, ContainerUpdateBody, Mount, MountType, NetworkConnectRequest, NetworkingConfig,
-        RestartPolicy, RestartPolicyNameEnum,
+        ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody, Mount, MountType,
+        NetworkConnectRequest, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::{
         CreateContainerOptions, RemoveContainerOptions, RenameContainerOptions, UploadToContainerOptions,
@@ -22,7 +22,7 @@ use deploy_core::{
     model::Release,
     target::{Cx, TargetError},
 };
-use std::{collections::HashMap, io, path::Path};
+use std::{collections::HashMap, io, path::Path, time::Duration};
 
 /// An instance that is to be made.
 pub(crate) struct NewInstance<'a> {
@@ -47,33 +47,46 @@ impl Shared {
             let endpoints = HashMap::from([(network.clone(), endpoint.clone())]);
             body.networking_config = Some(NetworkingConfig { endpoints_config: Some(endpoints) });
         }
-        self.create_container(&new.name, body).await?;
+        self.create_container(cx, &new.name, body).await?;
         for Joined { network, endpoint } in networks {
             self.connect(&new.name, network, endpoint.clone()).await?;
         }
         self.copy_files(&new.name, &content.files).await
     }
 
-    /// Makes a container.
-    pub(crate) async fn create_container(&self, name: &str, body: ContainerCreateBody) -> Result<(), TargetError> {
-        let options = CreateContainerOptions { name: Some(name.to_owned()), ..Default::default() };
-        match self.docker().create_container(Some(options), body).await {
-            Ok(_) => Ok(()),
-            Err(error) if status(&error) == Some(409) => {
-                let there = if_there(self.docker().inspect_container(name, None).await);
-                let there = there.tried(|| format!("look at the container {name}"))?;
-                let labels = there.and_then(|there| there.config).and_then(|config| config.labels).unwrap_or_default();
-                match labels.get(labels::PROJECT) == Some(&self.project) {
-                    // a late call's: the next attempt sees it
-                    true => Err(TargetError::unreachable("the Docker Engine", error)),
-                    false => Err(TargetError::Rejected {
+    /// Makes a container. Where an interrupted call of ours is still making one of that name, that one is waited for,
+    /// and taken away: it may lack a file or a network.
+    pub(crate) async fn create_container(
+        &self,
+        cx: &Cx,
+        name: &str,
+        body: ContainerCreateBody,
+    ) -> Result<(), TargetError> {
+        loop {
+            let options = CreateContainerOptions { name: Some(name.to_owned()), ..Default::default() };
+            let error = match self.docker().create_container(Some(options), body.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(error) if status(&error) == Some(409) => error,
+                Err(error) => return Err(error).tried(|| format!("create {name}")),
+            };
+            let there = if_there(self.docker().inspect_container(name, None).await);
+            let there = there.tried(|| format!("look at the container {name}"))?;
+            let is_new = |there: &ContainerInspectResponse| {
+                there.state.as_ref().and_then(|state| state.status) == Some(ContainerStateStatusEnum::CREATED)
+            };
+            match there {
+                Some(there) if !is_of(&there, &self.project) => {
+                    return Err(TargetError::Rejected {
                         why: format!(
                             "expected the name {name} to be free, but another container has it: remove or rename that one"
                         ),
-                    }),
+                    });
                 }
+                Some(there) if is_new(&there) => self.discard(name).await?,
+                None if cx.left() > AGAIN => tokio::time::sleep(AGAIN).await,
+                // it runs: the next attempt finds it among what is there
+                _ => return Err(TargetError::unreachable("the Docker Engine", error)),
             }
-            Err(error) => Err(error).tried(|| format!("create {name}")),
         }
     }
 
@@ -223,6 +236,14 @@ impl Shared {
             answer => answer.tried(|| format!("remove {name}")),
         }
     }
+}
+
+/// The pause before a container is made anew whose name an interrupted call still holds.
+const AGAIN: Duration = Duration::from_millis(100);
+
+fn is_of(there: &ContainerInspectResponse, project: &str) -> bool {
+    let labels = there.config.as_ref().and_then(|config| config.labels.as_ref());
+    labels.and_then(|labels| labels.get(labels::PROJECT)).is_some_and(|found| found == project)
 }
 
 /// A policy under which the Engine leaves a container stopped.

@@ -106,17 +106,25 @@ impl Ground {
 
     /// Takes everything of the project away.
     pub(crate) async fn clear(&self) {
-        for (name, _) in self.containers().await {
+        let removals = self.containers().await.into_iter().map(|(name, _)| async move {
             let options = query::RemoveContainerOptions { force: true, v: true, ..Default::default() };
             let _ = self.docker.remove_container(&name, Some(options)).await;
-        }
+        });
+        futures_util::future::join_all(removals).await;
         let networks = query::ListNetworksOptions { filters: Some(self.filter()) };
         for network in self.docker.list_networks(Some(networks)).await.unwrap() {
             let _ = self.docker.remove_network(&network.name.unwrap()).await;
         }
         let volumes = query::ListVolumesOptions { filters: Some(self.filter()) };
         for volume in self.docker.list_volumes(Some(volumes)).await.unwrap().volumes.unwrap_or_default() {
-            let _ = self.docker.remove_volume(&volume.name, None::<query::RemoveVolumeOptions>).await;
+            // the Engine may still be removing the last container that has it
+            for _ in 0..50 {
+                let removed = self.docker.remove_volume(&volume.name, None::<query::RemoveVolumeOptions>).await;
+                if !matches!(removed, Err(bollard::errors::Error::DockerResponseServerError { status_code: 409, .. })) {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
         }
     }
 }
