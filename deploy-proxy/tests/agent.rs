@@ -141,6 +141,37 @@ async fn a_deployer_that_leaves_abandons_its_lease_at_once() {
 }
 
 #[tokio::test]
+async fn an_agent_that_is_told_to_end_abandons_its_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = args(folder.path(), Duration::from_secs(600));
+    let (mut first, client) = Agent::connect(&args).await;
+    client.take("ann").await.unwrap();
+    first.signal(Signal::TERM);
+    assert!(first.ended().await, "in good order");
+    let text = std::fs::read_to_string(args.state.join("lease.json")).unwrap();
+    assert!(text.contains(r#""state":"abandoned""#), "{text}");
+}
+
+#[tokio::test]
+async fn a_journal_that_cannot_be_written_is_told_and_damage_is_placed() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = args(folder.path(), TTL);
+    let (_agent, client) = Agent::connect(&args).await;
+    let fence = client.take("ann").await.unwrap().fence;
+    std::fs::create_dir(args.state.join("journal/1.jsonl")).unwrap();
+    let refused = client.append(DeploymentId(1), &record(1, fence)).await;
+    assert!(matches!(refused, Err(JournalError::Unreachable(_))), "{refused:?}");
+    for seq in 1..=2 {
+        client.append(DeploymentId(2), &record(seq, fence)).await.unwrap();
+    }
+    let path = args.state.join("journal/2.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("step-1", "step-9", 1)).unwrap();
+    let damaged = client.read(DeploymentId(2)).await;
+    assert!(matches!(damaged, Err(JournalError::Damaged { line: 1, .. })), "{damaged:?}");
+}
+
+#[tokio::test]
 async fn a_killed_agent_abandons_its_lease_and_fails_what_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let args = args(folder.path(), Duration::from_secs(600));

@@ -20,6 +20,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 pub struct State {
     folder: PathBuf,
     pub(super) ttl: Duration,
+    lock_wait: Duration,
 }
 
 /// The folder's lock, until it is dropped.
@@ -36,7 +37,7 @@ impl State {
     pub fn open(folder: impl Into<PathBuf>, ttl: Duration) -> Result<Self, Refusal> {
         let folder = folder.into();
         file::folder(&folder)?;
-        Ok(Self { folder, ttl })
+        Ok(Self { folder, ttl, lock_wait: LOCK_WAIT })
     }
 
     /// The folder.
@@ -64,8 +65,8 @@ impl State {
             match file.try_lock() {
                 Ok(()) => return Ok(Locked { _file: file }),
                 Err(TryLockError::Error(error)) => return Err(failed(&error)),
-                Err(TryLockError::WouldBlock) if begun.elapsed() >= LOCK_WAIT => {
-                    return Err(Refusal::Locked { path, waited: Millis::from(LOCK_WAIT) });
+                Err(TryLockError::WouldBlock) if begun.elapsed() >= self.lock_wait => {
+                    return Err(Refusal::Locked { path, waited: Millis::from(self.lock_wait) });
                 }
                 Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
             }
@@ -85,6 +86,21 @@ pub(super) fn file_name(name: &str) -> Result<&str, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deploy_core::model::Fence;
+
+    #[test]
+    fn a_lock_that_is_never_given_back_is_told_and_nothing_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path(), Duration::from_secs(15)).unwrap();
+        let taken = state.take("a").unwrap();
+        let frozen = state.lock().unwrap();
+        let hasty = State { lock_wait: Duration::from_millis(20), ..state.clone() };
+        let refused = hasty.while_held(taken.grant.fence, || panic!("acted"));
+        assert!(matches!(refused, Err(Refusal::Locked { .. })), "{refused:?}");
+        assert!(matches!(hasty.take("b"), Err(Refusal::Locked { .. })));
+        drop(frozen);
+        assert_eq!(hasty.while_held(Fence(1), || 7), Ok(7));
+    }
 
     #[test]
     fn names_that_lead_elsewhere_are_refused() {
