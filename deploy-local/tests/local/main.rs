@@ -1,5 +1,6 @@
 //! Deployments on real processes. This executable takes every role: tests, deployers, agents, proxies, the service.
 
+mod conformance;
 mod deployer;
 mod deployments;
 mod instances;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         };
     }
     let trials = vec![
+        trial("conformance", conformance::passes),
         trial("rolling_loses_nothing", deployments::rolling_loses_nothing),
         trial("blue_green_loses_nothing", deployments::blue_green_loses_nothing),
         trial("recreate_converges", deployments::recreate_converges),
