@@ -66,9 +66,7 @@ impl Target for StaticSite {
     }
 
     async fn ensure(&self, cx: &Cx, workload: &WorkloadRef, count: Option<u32>) -> Result<(), TargetError> {
-        if count != Some(1) {
-            return Err(TargetError::Rejected { why: "a site has one instance; ask for one, or remove it".into() });
-        }
+        let Some(1) = count else { return Err(TargetError::Rejected { why: "ask for one instance of a site".into() }) };
         let start = |world: &mut World| {
             let id = &workload.release;
             let (release, page): (Release, String) = read(&self.path("store", id))?.ok_or(io::ErrorKind::NotFound)?;
@@ -140,7 +138,8 @@ impl Router for StaticSite {
 
 #[async_trait]
 impl Prober for StaticSite {
-    async fn probe(&self, instance: &Instance, _: &Probe, _: Millis) -> Result<Answer, ProbeError> {
+    async fn probe(&self, instance: &Instance, probe: &Probe, _: Millis) -> Result<Answer, ProbeError> {
+        let Probe::Own = probe else { return Ok(Answer::NoSuchTest) };
         Ok(match fs::read_to_string(self.path("releases", &instance.name.as_str().into()).join("index.html")) {
             Ok(page) if page.contains("</html>") => Answer::Success,
             Ok(_) => Answer::Failure { why: "its page doesn't end with </html>".into() },
