@@ -85,8 +85,15 @@ impl Ground {
         engine.deploy(&request, strategy, &Options::default()).await.unwrap()
     }
 
-    /// Names of the project's containers with their states, in order.
+    /// Names of the project's containers with their states, in order. Agents are left out: one ends a moment after its
+    /// deployer.
     pub(crate) async fn containers(&self) -> Vec<(String, String)> {
+        let mut names = self.everything().await;
+        names.retain(|(name, _)| !name.contains("-deploy-agent-"));
+        names
+    }
+
+    async fn everything(&self) -> Vec<(String, String)> {
         let options = query::ListContainersOptions { all: true, filters: Some(self.filter()), ..Default::default() };
         let found = self.docker.list_containers(Some(options)).await.unwrap();
         let mut names: Vec<_> = found
@@ -106,7 +113,7 @@ impl Ground {
 
     /// Takes everything of the project away.
     pub(crate) async fn clear(&self) {
-        let removals = self.containers().await.into_iter().map(|(name, _)| async move {
+        let removals = self.everything().await.into_iter().map(|(name, _)| async move {
             let options = query::RemoveContainerOptions { force: true, v: true, ..Default::default() };
             let _ = self.docker.remove_container(&name, Some(options)).await;
         });

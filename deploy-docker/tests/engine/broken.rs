@@ -1,0 +1,85 @@
+//! Versions that are no good: the old one goes on serving, the message names the cause, and nothing is left.
+
+use crate::ground::{Ground, free_port, get};
+use deploy_core::{
+    engine::Finish,
+    model::End,
+    strategy::{BlueGreen, Rolling},
+};
+
+/// A service with what is added to it, as lines of the file.
+fn web(port: u16, version: &str, more: &str) -> String {
+    format!(
+        "services:\n  web:\n    image: IMAGE\n    command: [/deploy, serve]\n    ports: ['127.0.0.1:{port}:8080']\n    environment: {{ VERSION: '{version}', {more} }}\n"
+    )
+}
+
+/// Deploys 1, then something broken; yields why it was taken back.
+async fn taken_back(ground: &Ground, port: u16, broken: &str) -> String {
+    let report = ground.deploy(&web(port, "1", ""), &Rolling).await;
+    assert_eq!(report.finish, Finish::Ended(End::Succeeded));
+    let report = ground.deploy(broken, &BlueGreen).await;
+    assert_eq!(get(port).await.as_deref(), Some("1"));
+    let Finish::Ended(End::RolledBack { why }) = report.finish else { panic!("{report:?}") };
+    let left: Vec<_> = ground.containers().await.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(left.len(), 2, "one instance and its proxy, but found {left:?}");
+    ground.clear().await;
+    why
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_exits_is_given_up_at_once() {
+    let Some(ground) = Ground::new().await else { return };
+    let port = free_port();
+    let why = taken_back(&ground, port, &web(port, "2", "START_MS: '60000', EXIT_MS: '1'")).await;
+    assert!(why.contains("exited with status 3"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_exits_again_and_again_is_given_up_after_a_few_times() {
+    let Some(ground) = Ground::new().await else { return };
+    let port = free_port();
+    let broken = web(port, "2", "START_MS: '60000', EXIT_MS: '1'") + "    restart: always\n";
+    let why = taken_back(&ground, port, &broken).await;
+    assert!(why.contains("exited with status 3 each time"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_cannot_be_started_is_given_up_at_once() {
+    let Some(ground) = Ground::new().await else { return };
+    let port = free_port();
+    let broken = web(port, "2", "").replace("/deploy, serve", "/no-such-program");
+    let why = taken_back(&ground, port, &broken).await;
+    assert!(why.contains("/no-such-program") && why.contains("no such file"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_is_named_with_its_holder() {
+    let Some(ground) = Ground::new().await else { return };
+    let Some(other) = Ground::new().await else { return };
+    let port = free_port();
+    let holder = other.deploy(&web(port, "1", ""), &Rolling).await;
+    assert_eq!(holder.finish, Finish::Ended(End::Succeeded));
+    let report = ground.deploy(&web(port, "2", ""), &Rolling).await;
+    let Finish::Ended(End::RolledBack { why }) = report.finish else { panic!("{report:?}") };
+    let expected = format!("port {port} of the host to be free, but the container {}-web-proxy has it", other.name);
+    assert!(why.contains(&expected), "{why}");
+    assert_eq!(ground.containers().await, []);
+    assert_eq!(get(port).await.as_deref(), Some("1"));
+    ground.clear().await;
+    other.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_is_not_there_is_named_before_anything_changes() {
+    let Some(ground) = Ground::new().await else { return };
+    let project = ground.open();
+    let text = "services:\n  web:\n    image: localhost:1/no-such-image:9\n    ports: [80]\n";
+    let error = project.prepare(&ground.load(text), &|_| {}).await.map(|_| ()).unwrap_err();
+    assert!(error.to_string().starts_with("expected image localhost:1/no-such-image:9, but"), "{error}");
+    let never = text.replace("ports", "pull_policy: never\n    ports");
+    let error = project.prepare(&ground.load(&never), &|_| {}).await.map(|_| ()).unwrap_err();
+    insta::assert_snapshot!(error, @"expected image localhost:1/no-such-image:9 on the Engine's host, because `pull_policy` is `never`, but found none: load or build it there");
+    drop(project);
+    ground.clear().await;
+}
