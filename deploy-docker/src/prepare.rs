@@ -4,7 +4,7 @@ use crate::{
     create::{FileError, Ingredients, define},
     definition::DefinitionError,
     handle::{Handle, agent_error},
-    image::{ImageFacts, inspect, pull},
+    image::{ImageFacts, build, inspect, pull},
     labels, paths,
     service::{Foreign, Parts, service_spec},
     shared::{AT_ONCE, Tried, at_once},
@@ -83,6 +83,27 @@ pub enum PrepareError {
     NeverPulled {
         /// Its name.
         image: String,
+    },
+    /// What an image is built from can't be read.
+    #[error("expected to read {} for image {image}: make it there and readable, or change `build:`", path.display())]
+    Context {
+        /// The image.
+        image: String,
+        /// What can't be read.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An image can't be built.
+    #[error("expected to build image {image}, but the Docker Engine said: {said}")]
+    Build {
+        /// The image.
+        image: String,
+        /// The Engine's words.
+        said: String,
+        /// The last lines that the builder wrote, oldest first.
+        lines: Vec<String>,
     },
     /// The Engine didn't do it.
     #[error("expected to {doing}, but the Docker Engine didn't answer: try again")]
@@ -208,22 +229,30 @@ impl Handle {
         config_folder: Option<&PathBuf>,
         tell: Tell<'_>,
     ) -> Result<ImageFacts, PrepareError> {
-        let (docker, image) = (self.docker(), service.image.as_str());
-        if service.pull_policy != Some(PullPolicy::Always)
-            && let Some(found) = inspect(docker, image).await?
-        {
+        let (image, platform) = (service.image.as_str(), service.platform.as_deref());
+        // what is built is built every time, unless the file says otherwise: its sources may have changed
+        let is_fresh = match service.pull_policy {
+            None => service.build.is_some(),
+            Some(policy) => matches!(policy, PullPolicy::Always | PullPolicy::Build),
+        };
+        if !is_fresh && let Some(found) = inspect(self.docker(), image).await? {
             return Ok(found);
         }
-        if service.pull_policy == Some(PullPolicy::Never) {
-            return Err(PrepareError::NeverPulled { image: image.to_owned() });
+        match (&service.build, service.pull_policy) {
+            (Some(how), policy) if policy != Some(PullPolicy::Always) => {
+                build(&self.connection, image, how, platform, tell).await?;
+            }
+            (None, Some(PullPolicy::Never)) => return Err(PrepareError::NeverPulled { image: image.to_owned() }),
+            _ => pull(&self.connection, config_folder.map(PathBuf::as_path), image, platform, tell).await?,
         }
-        let folder = config_folder.map(PathBuf::as_path);
-        pull(&self.connection, folder, image, service.platform.as_deref(), tell).await?;
-        let found = inspect(docker, image).await?;
-        found.ok_or_else(|| PrepareError::NoImage {
+        self.expect_image(image).await
+    }
+
+    async fn expect_image(&self, image: &str) -> Result<ImageFacts, PrepareError> {
+        inspect(self.docker(), image).await?.ok_or_else(|| PrepareError::NoImage {
             image: image.to_owned(),
-            said: "it was pulled, but isn't there".to_owned(),
-            advice: "pull it by hand, and try again".to_owned(),
+            said: "there is no such image, though it was made just now".to_owned(),
+            advice: "try again".to_owned(),
         })
     }
 

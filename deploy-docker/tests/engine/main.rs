@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it can't go on")]
 
 mod broken;
+mod build;
 mod deploy;
 mod down;
 mod ground;
