@@ -16,6 +16,7 @@ mod objects;
 mod paths;
 mod prepare;
 mod prober;
+mod program;
 mod project;
 mod proxy_image;
 mod router;

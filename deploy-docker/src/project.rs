@@ -20,7 +20,7 @@ use std::{path::PathBuf, sync::Arc};
 /// A Docker Engine that has answered.
 #[derive(Clone, Debug)]
 pub struct DockerHost {
-    connection: Connection,
+    pub(crate) connection: Connection,
     config_folder: Option<PathBuf>,
 }
 

@@ -11,6 +11,6 @@ mod reference;
 
 pub(crate) use build::build;
 pub(crate) use facts::{ImageFacts, inspect};
-pub(crate) use own::{EXECUTABLE, own_image};
+pub(crate) use own::{EXECUTABLE, own_image, program_image};
 pub(crate) use pull::pull;
 pub(crate) use reference::{Reference, version};

@@ -10,11 +10,19 @@ pub(crate) const EXECUTABLE: &str = "/deploy";
 
 /// The name of the image that holds this process' own executable, which is imported where the Engine doesn't have it.
 ///
-/// Named by its content, so that every build has an image of its own.
-///
 /// # Errors
 /// Where the executable can't run on the Engine's platform: the error says to name an image instead.
 pub(crate) async fn own_image(connection: &Connection) -> Result<String, TargetError> {
+    let path = std::env::current_exe().map_err(|error| TargetError::Rejected {
+        why: format!(
+            "expected to find this program's own executable, but: {error}; name an image that holds it instead"
+        ),
+    })?;
+    program_image(connection, &path).await
+}
+
+/// The name of the image that holds an executable, named by its content, so that every build has an image of its own.
+pub(crate) async fn program_image(connection: &Connection, path: &Path) -> Result<String, TargetError> {
     let here = format!("{}/{}", std::env::consts::OS, engine_arch(std::env::consts::ARCH));
     if here != connection.platform {
         let why = format!(
@@ -23,13 +31,9 @@ pub(crate) async fn own_image(connection: &Connection) -> Result<String, TargetE
         );
         return Err(TargetError::Rejected { why });
     }
-    let unreadable = |error: io::Error| TargetError::Rejected {
-        why: format!(
-            "expected to read this program's own executable, but: {error}; name an image that holds it instead"
-        ),
-    };
-    let path = std::env::current_exe().map_err(unreadable)?;
-    let executable = tokio::fs::read(&path).await.map_err(unreadable)?;
+    let executable = tokio::fs::read(path).await.map_err(|error| TargetError::Rejected {
+        why: format!("expected to read {}, but: {error}; name an image that holds it instead", path.display()),
+    })?;
     import(connection, executable).await
 }
 
