@@ -1,15 +1,28 @@
 use crate::{
     CommandError, Exit,
-    args::{DemoArgs, Globals},
-    demo::show::{DemoError, LocalStage, play},
+    args::{DemoArgs, DemoTarget, Globals, Output},
+    demo::show::{DemoError, DockerStage, LocalStage, play},
+    wiring,
 };
+use std::path::Path;
 
-/// Shows a deployment, and clears up after itself.
+/// Shows a deployment, and clears up after itself: on the Docker Engine where one answers, else on child processes.
 ///
 /// # Errors
 /// What kept it from being shown.
 pub async fn demo(globals: &Globals, args: &DemoArgs) -> Result<Exit, CommandError> {
     let executable = std::env::current_exe().map_err(DemoError::from)?;
-    let stage = LocalStage::open(executable).await?;
-    play(&stage, args, globals.output).await
+    if args.target != Some(DemoTarget::Local) {
+        match docker(globals, &executable).await {
+            Ok(stage) => return play(&stage, args, globals.output).await,
+            Err(error) if args.target == Some(DemoTarget::Docker) => return Err(error),
+            Err(error) if globals.output != Output::Json => eprintln!("Without Docker, because {}.", error.explain()),
+            Err(_) => {}
+        }
+    }
+    play(&LocalStage::open(executable).await?, args, globals.output).await
+}
+
+async fn docker(globals: &Globals, executable: &Path) -> Result<DockerStage, CommandError> {
+    DockerStage::open(wiring::engine(globals).await?, executable).await
 }

@@ -1,4 +1,5 @@
 use crate::demo::load::LoadError;
+use deploy_core::target::TargetError;
 use deploy_local::LocalError;
 use std::io;
 
@@ -12,6 +13,9 @@ pub enum DemoError {
     /// Child processes can't be run here.
     #[error("expected to run child processes")]
     Local(#[from] LocalError),
+    /// The Engine doesn't do what is needed.
+    #[error("expected the Docker Engine to take this program as an image; try `--target local`")]
+    Docker(#[from] TargetError),
     /// No load can be generated.
     #[error("expected to generate load")]
     Load(#[from] LoadError),

@@ -1,0 +1,164 @@
+//! Deployments of a Compose file on the Docker Engine, as people give the commands. Without an Engine they say so and
+//! pass.
+
+#![expect(clippy::unwrap_used, reason = "a test may end where it can't go on")]
+
+use assert_cmd::Command;
+use deploy_cli::demo::load::{self, LoadConfig, Report};
+use deploy_docker::{ConnectOptions, DockerHost};
+use std::{fs, net::TcpListener, path::Path, time::Duration};
+use tempfile::TempDir;
+
+const EXECUTABLE: &str = env!("CARGO_BIN_EXE_deploy");
+
+/// A Compose project in a folder, with images named after it; nothing is left of it at the end.
+struct Shop {
+    host: DockerHost,
+    name: String,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Shop {
+    /// None, with a message, where no Engine answers.
+    async fn open(name: &str) -> Option<Self> {
+        let host = match DockerHost::connect(&ConnectOptions::from_env()).await {
+            Ok(host) => host,
+            Err(error) => {
+                eprintln!("skipped, because no Docker Engine answers: {error}");
+                return None;
+            }
+        };
+        let name = format!("cli-{name}-{}", std::process::id());
+        let image = host.program_image(Path::new(EXECUTABLE)).await.unwrap();
+        for tag in ["v1", "v2", "v3"] {
+            host.name_image(&image, &name, tag).await.unwrap();
+        }
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        Some(Self { host, name, port, folder: tempfile::tempdir().unwrap() })
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    /// Writes the Compose file of a version.
+    fn version(&self, version: &str, fault: &str) {
+        let Self { name, port, .. } = self;
+        let text = format!(
+            "name: {name}
+services:
+  web:
+    image: {name}:{version}
+    pull_policy: never
+    entrypoint: [/deploy, demo-app]
+    environment: {{ APP_VERSION: {version}, APP_FAIL: '{fault}' }}
+    ports: ['127.0.0.1:{port}:8080']
+    healthcheck: {{ test: [CMD, /deploy, demo-app, --healthcheck], interval: 5s }}
+    deploy: {{ replicas: 2 }}
+"
+        );
+        fs::write(self.folder.path().join("compose.yaml"), text).unwrap();
+    }
+
+    /// The exit status, and what was written to both outputs.
+    async fn deploy(&self, folder: &Path, args: &[&str]) -> (i32, String) {
+        let mut command = Command::new(EXECUTABLE);
+        command.current_dir(folder).args(args).env("NO_COLOR", "1");
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), said)
+    }
+
+    /// In the project's folder.
+    async fn here(&self, args: &[&str]) -> (i32, String) {
+        self.deploy(self.folder.path(), args).await
+    }
+
+    /// In another folder, by the project's name.
+    async fn elsewhere(&self, args: &[&str]) -> (i32, String) {
+        let elsewhere = tempfile::tempdir().unwrap();
+        self.deploy(elsewhere.path(), &[&["-p", &self.name], args].concat()).await
+    }
+
+    /// What one request is answered by.
+    async fn answer(&self) -> Report {
+        let mut config = LoadConfig::new([self.url()], 1);
+        config.duration = Some(Duration::from_millis(1));
+        load::start(config).unwrap().report().await.unwrap()
+    }
+
+    async fn serves(&self, version: &str) {
+        let report = self.answer().await;
+        assert_eq!(report.by_version.get(version), Some(&1), "{report}");
+    }
+
+    async fn clear(self) {
+        let (status, said) = self.elsewhere(&["down", "--volumes"]).await;
+        for tag in ["v1", "v2", "v3"] {
+            self.host.remove_image(&format!("{}:{tag}", self.name)).await.unwrap();
+        }
+        assert_eq!(status, 0, "{said}");
+    }
+}
+
+/// Every step's outcome is told by its exit status; the text is in the failure's message.
+fn expect(status: i32, (found, said): (i32, String)) -> String {
+    assert_eq!(found, status, "{said}");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_first_version_to_the_end_under_load() {
+    let Some(shop) = Shop::open("under-load").await else { return };
+    shop.version("v1", "");
+    let plan = expect(0, shop.here(&["plan"]).await);
+    assert!(plan.contains("web  v1, which is new here, 2 instances"), "{plan}");
+    expect(0, shop.here(&["up"]).await);
+    shop.serves("v1").await;
+
+    let load = load::start(LoadConfig::new([shop.url()], 200)).unwrap();
+    shop.version("v2", "");
+    let lines = expect(0, shop.here(&["up", "--output", "json"]).await);
+    let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["kind"], &last["exit"]), (&"finished".into(), &0.into()), "{lines}");
+    shop.serves("v2").await;
+
+    shop.version("v3", "exit");
+    let screen = expect(3, shop.here(&["up"]).await);
+    assert!(screen.contains("told to exit by APP_FAIL"), "the log is shown: {screen}");
+    shop.serves("v2").await;
+
+    expect(0, shop.elsewhere(&["rollback"]).await);
+    shop.serves("v1").await;
+    expect(0, shop.elsewhere(&["rollback", "v2"]).await);
+    shop.serves("v2").await;
+    expect(2, shop.elsewhere(&["rollback", "v9"]).await);
+    load.stop();
+    let report = load.report().await.unwrap();
+    assert_eq!(report.lost_total(), 0, "{report}");
+
+    let status = expect(0, shop.elsewhere(&["status"]).await);
+    assert!(status.contains("2 running  all"), "{status}");
+    let history = expect(0, shop.elsewhere(&["history"]).await);
+    assert_eq!(history.lines().count(), 6, "{history}");
+    expect(0, shop.elsewhere(&["down"]).await);
+    assert_eq!(shop.answer().await.answered, 0);
+    shop.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_run_without_its_file_and_refused_once_it_is_stale() {
+    let Some(shop) = Shop::open("plan").await else { return };
+    shop.version("v1", "");
+    let plan = shop.folder.path().join("plan.json");
+    let plan = plan.to_str().unwrap();
+    expect(0, shop.here(&["plan", "--out", plan]).await);
+    fs::remove_file(shop.folder.path().join("compose.yaml")).unwrap();
+    expect(0, shop.here(&["up", "--plan", plan]).await);
+    shop.serves("v1").await;
+    let said = expect(6, shop.here(&["up", "--plan", plan]).await);
+    assert!(said.contains("stale"), "{said}");
+    shop.serves("v1").await;
+    shop.clear().await;
+}
