@@ -5,6 +5,7 @@
 //!   it, and writes down every [`Violation`] of what a deployment promises.
 //! - [`faults`] makes the calls of any target, router, lease or journal fail, hang, happen twice, or end or freeze their
 //!   caller.
+//! - [`loops`] runs a deployment again and again, each time with another fault.
 //! - [`conformance`] is the suite that every target must pass.
 //!
 //! All of it runs in virtual time ([`virtual_time`]), and all that is random comes from a seed.
@@ -12,6 +13,7 @@
 pub mod conformance;
 mod deployer;
 pub mod faults;
+pub mod loops;
 mod owned;
 mod sim;
 

@@ -1,6 +1,6 @@
 use crate::model::{ObjectRef, RouterId, ServiceName, Shares, WorkloadRef, World};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 /// What deployments own of a world: what was asked for, never what came true. Two worlds of which this is equal are the
 /// same to a plan; the payloads in the store are left out, because they stay.
@@ -27,5 +27,17 @@ impl Owned {
             routes: routes.collect(),
             objects: world.objects.iter().map(|there| (there.object.clone(), there.spec.clone())).collect(),
         }
+    }
+}
+
+impl fmt::Display for Owned {
+    /// On one line: `3 of web-1, web sent 100 % to web-1 (3 instances), network front as {}`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asked = self.asked.iter().map(|(set, asked)| format!("{asked} of {}", set.release));
+        let routes = self.routes.iter().map(|((_, service), shares)| format!("{service} sent {shares}"));
+        let objects = self.objects.iter().map(|(object, spec)| format!("{object} as {spec}"));
+        let all: Vec<_> = asked.chain(routes).chain(objects).collect();
+        f.write_str(if all.is_empty() { "nothing" } else { "" })?;
+        f.write_str(&all.join(", "))
     }
 }

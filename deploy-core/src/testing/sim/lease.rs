@@ -31,7 +31,7 @@ impl SimLease {
 impl Lease for SimLease {
     async fn take(&self, holder: &str) -> Result<Grant, LeaseError> {
         self.world.travel().await;
-        let grant = self.world.change("take the lease", |state| {
+        let grant = self.world.note("take the lease", |state| {
             let (now, ttl) = (state.now, state.settings.lease);
             let keeper = &mut state.lease;
             let before = match &keeper.holder {
@@ -56,7 +56,7 @@ impl Lease for SimLease {
 
     async fn renew(&self, fence: Fence) -> Result<(), LeaseError> {
         self.world.travel().await;
-        self.world.change("renew the lease", |state| {
+        self.world.note("renew the lease", |state| {
             let (now, ttl) = (state.now, state.settings.lease);
             let keeper = &mut state.lease;
             let lost = LeaseError::Lost { ours: fence, newest: keeper.newest };
@@ -72,7 +72,7 @@ impl Lease for SimLease {
 
     async fn free(&self, fence: Fence) -> Result<(), LeaseError> {
         self.world.travel().await;
-        self.world.change("free the lease", |state| {
+        self.world.note("free the lease", |state| {
             if state.lease.newest == fence {
                 state.lease.holder = None;
             }
@@ -86,7 +86,7 @@ impl Drop for SimLease {
     fn drop(&mut self) {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(fence) = held else { return };
-        self.world.change("a deployer is gone", |state| {
+        self.world.note("a deployer is gone", |state| {
             let newest = state.lease.newest;
             if let Some(holder) = state.lease.holder.as_mut().filter(|_| newest == fence) {
                 holder.abandoned |= state.settings.notices_death;

@@ -22,7 +22,7 @@ impl SimProber {
 impl Prober for SimProber {
     async fn probe(&self, instance: &Instance, probe: &Probe, _timeout: Millis) -> Result<Answer, ProbeError> {
         self.world.travel().await;
-        let answer = self.world.change("a probe", |state| {
+        let answer = self.world.note("a probe", |state| {
             let now = state.now;
             let mut instances = state.sets.values_mut().flat_map(|set| &mut set.instances);
             let found = instances.find(|there| there.name == instance.name && there.status != Status::Kept)?;

@@ -95,6 +95,8 @@ pub(super) struct Promises {
     pub(super) exclusive: BTreeSet<ServiceName>,
     /// Exclusive services for which two at once was written down.
     pub(super) doubled: BTreeSet<ServiceName>,
+    /// Services of which three releases are asked for, and for which that was written down.
+    pub(super) crowded: BTreeSet<ServiceName>,
     /// Services that nothing is routed to: an instance serves when it is healthy.
     pub(super) unrouted: BTreeSet<ServiceName>,
 }
@@ -280,14 +282,25 @@ impl State {
             }
         }
         for service in self.promises.exclusive.clone() {
-            let live = |set: &&Set| set.instances.iter().any(SimInstance::is_asked);
-            let releases = self.sets.values().filter(|set| set.release.service == service).filter(live).count();
-            if releases < 2 {
+            if self.releases_alive(&service) < 2 {
                 self.promises.doubled.remove(&service);
             } else if self.promises.doubled.insert(service.clone()) {
                 self.breach(Breach::TwoAtOnce { service });
             }
         }
+        let services: BTreeSet<_> = self.sets.keys().map(|workload| workload.service.clone()).collect();
+        for service in services {
+            if self.releases_alive(&service) < 3 {
+                self.promises.crowded.remove(&service);
+            } else if self.promises.crowded.insert(service.clone()) {
+                self.breach(Breach::Crowded { service });
+            }
+        }
+    }
+
+    fn releases_alive(&self, service: &ServiceName) -> usize {
+        let alive = |set: &&Set| set.instances.iter().any(|instance| instance.is_asked() && instance.retires.is_none());
+        self.sets.values().filter(|set| set.release.service == *service).filter(alive).count()
     }
 
     /// How many instances of a service serve, and how many of those it counted on fell by themselves.

@@ -49,6 +49,11 @@ pub enum Breach {
         /// Whose.
         service: ServiceName,
     },
+    /// Three releases of a service were asked for at once: an interrupted deployment wasn't unwound first.
+    Crowded {
+        /// Whose.
+        service: ServiceName,
+    },
     /// A deployer whose predecessor may still live made a change before it adopted.
     Unadopted {
         /// Under this fence.
@@ -68,6 +73,7 @@ impl fmt::Display for Breach {
                 write!(f, "the count of {workload} was written as {written}, and its owner asks for {owned}")
             }
             Self::TwoAtOnce { service } => write!(f, "two releases of {service} were alive at once"),
+            Self::Crowded { service } => write!(f, "three releases of {service} were asked for at once"),
             Self::Unadopted { fence } => write!(f, "a change was made under {fence} before it had adopted"),
         }
     }

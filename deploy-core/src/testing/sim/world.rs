@@ -24,6 +24,7 @@ use tokio::{sync::watch, time::Instant};
 /// - no instance gets traffic that wasn't seen healthy since its start: by a probe, or in a cluster by its controller;
 /// - no instance is stopped while requests come, or (where they can be counted) are in flight;
 /// - no count is written that belongs to somebody else;
+/// - no three releases of a service are alive at once;
 /// - a deployer whose predecessor may still live adopts before it changes anything.
 ///
 /// Clones are the same world.
@@ -202,12 +203,17 @@ impl SimWorld {
 
     /// Changes the state, and tells whoever watches.
     pub(super) fn change<R>(&self, cause: &str, change: impl FnOnce(&mut State) -> R) -> R {
+        let result = self.note(cause, change);
+        self.shared.changes.send_modify(|changes| *changes += 1);
+        result
+    }
+
+    /// Changes the state in a way that nobody who watches instances needs to know.
+    pub(super) fn note<R>(&self, cause: &str, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.look();
         state.cause = cause.into();
         let result = change(&mut state);
         state.settle();
-        drop(state);
-        self.shared.changes.send_modify(|changes| *changes += 1);
         result
     }
 
