@@ -10,7 +10,11 @@ use crate::{
     shared::{AT_ONCE, Tried, at_once},
     treatment::treat,
 };
-use bollard::{errors::Error, query_parameters::ListVolumesOptions};
+use bollard::{
+    errors::Error,
+    models::ContainerSummary,
+    query_parameters::{ListContainersOptions, ListVolumesOptions},
+};
 use deploy_compose::model::{Mount, MountKind, Project, PullPolicy, Service};
 use deploy_core::{
     model::{Payload, ReleaseId, ServiceSpec},
@@ -124,6 +128,17 @@ pub enum PrepareError {
         /// Its name.
         name: String,
     },
+    /// Plain Compose runs services of the project: two of a service would run side by side on the same data, or want the
+    /// same port.
+    #[error(
+        "expected project {project} not to run by `docker compose` any more, but found {found}: take it over with `docker compose down`, which keeps volumes, and then deploy"
+    )]
+    RunByCompose {
+        /// The project.
+        project: String,
+        /// The containers' names.
+        found: String,
+    },
     /// The Engine is too old for something in the file.
     #[error(
         "expected Engine API {needed} or newer for {what} of {service}, but found {found}: upgrade Docker, or take it out"
@@ -157,6 +172,7 @@ impl Handle {
         config_folder: Option<&PathBuf>,
         tell: Tell<'_>,
     ) -> Result<Prepared, PrepareError> {
+        self.expect_no_compose(project).await?;
         let (foreign, key) = tokio::try_join!(self.look_around(project), self.key())?;
         self.check_api(project)?;
         let images = self.images(project, config_folder, tell).await?;
@@ -254,6 +270,34 @@ impl Handle {
             said: "there is no such image, though it was made just now".to_owned(),
             advice: "try again".to_owned(),
         })
+    }
+
+    /// Refuses where plain Compose runs one of the project's services.
+    async fn expect_no_compose(&self, project: &Project) -> Result<(), PrepareError> {
+        let filters = HashMap::from([
+            ("label".to_owned(), vec![format!("{}={}", labels::compose::PROJECT, self.project)]),
+            ("status".to_owned(), ["running", "paused", "restarting"].map(str::to_owned).into()),
+        ]);
+        let options = ListContainersOptions { filters: Some(filters), ..Default::default() };
+        let found = self.docker().list_containers(Some(options)).await;
+        let found = found.tried(|| format!("list what Compose runs of {}", self.project))?;
+        let is_theirs = |one: &ContainerSummary| {
+            let labels = one.labels.as_ref();
+            let label = |name: &str| labels.and_then(|labels| labels.get(name)).map(String::as_str);
+            label(labels::PROJECT).is_none()
+                && label(labels::compose::ONEOFF) != Some("True")
+                && label(labels::compose::SERVICE).is_some_and(|name| project.services.contains_key(name))
+        };
+        let mut names: Vec<_> = found
+            .into_iter()
+            .filter(is_theirs)
+            .filter_map(|one| Some(one.names?.first()?.trim_start_matches('/').to_owned()))
+            .collect();
+        names.sort();
+        match names.is_empty() {
+            true => Ok(()),
+            false => Err(PrepareError::RunByCompose { project: self.project.clone(), found: names.join(", ") }),
+        }
     }
 
     /// Checks that what the project doesn't make is there, and finds what is there and isn't ours.
