@@ -1,4 +1,4 @@
-use super::ShowError;
+use super::{ShowError, place::TargetName};
 use clap::{Parser, ValueEnum};
 use std::{
     path::{Path, PathBuf},
@@ -12,6 +12,9 @@ pub struct Args {
     /// What to show
     #[arg(value_enum)]
     pub line: Line,
+    /// Where to deploy
+    #[arg(long, value_enum, default_value = "docker")]
+    pub target: TargetName,
     /// How many runs of each kind. Default: as many as the line needs
     #[arg(long, value_name = "NUMBER")]
     pub runs: Option<usize>,

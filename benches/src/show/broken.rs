@@ -3,8 +3,9 @@
 use super::{
     Args, Ask, Connections, Faults, Instance, Project, Recipe, ShowError, Table, Traffic,
     deployer::Ended,
+    free_port,
     instance::names,
-    project::free_port,
+    place::TargetName,
     traffic::{self, Judgement, REPEATS, cells, judge, seconds},
 };
 use std::{collections::BTreeSet, net::TcpListener};
@@ -16,7 +17,7 @@ const BAKE: &str = "6s";
 struct Case {
     name: &'static str,
     fault: Option<&'static str>,
-    restart: &'static str,
+    restart: Option<&'static str>,
     bake: bool,
     what: What,
     /// One of these must stand in the message: it names the cause.
@@ -33,7 +34,7 @@ enum What {
 
 const CASES: [Case; 7] = [
     Case::of("exits at once", "exit", &["exited with status 1"]),
-    Case { restart: "always", ..Case::of("exits, restart: always", "exit", &["exited with status 1"]) },
+    Case { restart: Some("always"), ..Case::of("exits, restart: always", "exit", &["exited with status 1"]) },
     Case { bake: true, ..Case::of("unhealthy in the bake", "unhealthy-after:2500", &["unhealthy", "500"]) },
     Case { bake: true, ..Case::of("crashes in the bake", "crash-after:2500", &["exited with status 1"]) },
     Case { fault: None, what: What::Image, ..Case::of("image missing", "", &["image"]) },
@@ -47,7 +48,12 @@ const CASES: [Case; 7] = [
 
 impl Case {
     const fn of(name: &'static str, fault: &'static str, cause: &'static [&'static str]) -> Self {
-        Self { name, fault: Some(fault), restart: "no", bake: false, what: What::Nothing, cause }
+        Self { name, fault: Some(fault), restart: None, bake: false, what: What::Nothing, cause }
+    }
+
+    /// Child processes have no image, no further ports and no restart policy.
+    fn fits(&self, target: TargetName) -> bool {
+        target == TargetName::Docker || (self.what == What::Nothing && self.restart.is_none())
     }
 }
 
@@ -57,7 +63,7 @@ pub(super) async fn show(project: &Project, args: &Args) -> Result<bool, ShowErr
     for strategy in ["rolling", "blue-green"] {
         let serving = project.next_version();
         project.deploy(&Recipe::good(&serving), strategy).await?;
-        for case in CASES.iter().filter(|case| args.wants(case.name)) {
+        for case in CASES.iter().filter(|case| args.wants(case.name) && case.fits(args.target)) {
             for _ in 0..args.runs.unwrap_or(1) {
                 attempt(project, args, &mut table, strategy, case).await?;
             }
@@ -78,7 +84,7 @@ async fn attempt(
         let port = taken.local_addr().map_err(ShowError::io("take a port"))?.port();
         let recipe = Recipe {
             fault: case.fault.map(Into::into),
-            restart: case.restart,
+            restart: case.restart.map(Into::into),
             image_exists: case.what != What::Image,
             further_port: (case.what == What::Port).then_some(port),
             ..Recipe::good(project.next_version())

@@ -190,7 +190,7 @@ impl Docker {
     ///
     /// # Errors
     /// Where the Engine refuses, or there is no answer within 30 s.
-    pub async fn bare_starts(&self, count: usize, recipe: &Recipe) -> Result<Duration, ShowError> {
+    pub async fn bare_starts(&self, count: u32, recipe: &Recipe) -> Result<Duration, ShowError> {
         let began = Instant::now();
         let mut starts = JoinSet::new();
         for number in 0..count {

@@ -25,7 +25,7 @@ pub struct Instance {
 /// releases.
 pub fn untidy(instances: &[Instance], version: &str, faults: &mut Faults) {
     let of = |wanted: fn(&Instance) -> bool| {
-        let mut counts = BTreeMap::<&str, usize>::new();
+        let mut counts = BTreeMap::<&str, u32>::new();
         for instance in instances.iter().filter(|instance| wanted(instance)) {
             *counts.entry(instance.version.as_deref().unwrap_or("")).or_default() += 1;
         }
@@ -52,7 +52,7 @@ pub fn untidy(instances: &[Instance], version: &str, faults: &mut Faults) {
     faults.unless(unused.is_empty(), || format!("never started: {}", names(&unused)));
 }
 
-fn listed(counts: &BTreeMap<&str, usize>) -> String {
+fn listed(counts: &BTreeMap<&str, u32>) -> String {
     counts.iter().map(|(version, count)| format!("{count} of {version}")).collect::<Vec<_>>().join(", ")
 }
 

@@ -4,8 +4,8 @@
 use super::{
     Args, Ask, Connections, Faults, Project, Recipe, ShowError, Table, Traffic,
     cut::{Cut, cut_short, last_record, sample},
-    docker::Docker,
     instance::untidy,
+    place::Place,
     traffic::{self, Judgement, REPEATS, cells, judge, seconds},
 };
 use std::{collections::BTreeSet, collections::HashMap, time::Duration};
@@ -73,7 +73,7 @@ struct Versions {
 }
 
 impl Versions {
-    fn watch(place: Docker) -> Self {
+    fn watch(place: Place) -> Self {
         let (stop, mut stopped) = oneshot::channel();
         let watching = tokio::spawn(async move {
             let (mut most, mut known) = (BTreeSet::new(), HashMap::new());

@@ -4,13 +4,18 @@ use super::{
     Args, Instance, Recipe, ShowError,
     deployer::{Deployer, Ended},
     docker::Docker,
+    local::Local,
+    local_deployer,
+    place::{Place, TargetName},
+    recipe::LocalRecipe,
 };
+use serde_json::json;
 use std::{
     cell::Cell,
     ffi::OsString,
     fs,
     net::{Ipv4Addr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 use tempfile::TempDir;
@@ -21,7 +26,7 @@ pub const LIMIT: Duration = Duration::from_secs(180);
 /// The Compose file's name.
 const FILE: &str = "compose.yaml";
 
-/// A project of our own, with a folder for its Compose file, and what is deployed there by the `deploy` executable.
+/// A project of our own, with a folder for its Compose file (or what stands for it), and what is deployed there by the `deploy` executable.
 #[derive(Debug)]
 pub struct Project {
     name: String,
@@ -29,11 +34,11 @@ pub struct Project {
     home: TempDir,
     elsewhere: TempDir,
     deploy: PathBuf,
-    place: Docker,
+    place: Place,
     versions: Cell<u32>,
 }
 
-/// What the `deploy` executable is asked.
+/// What the deployer is asked.
 #[derive(Clone, Debug)]
 pub struct Ask {
     words: Vec<OsString>,
@@ -104,7 +109,10 @@ impl Project {
         let (home, elsewhere) = (folder()?, folder()?);
         let unique = home.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let name: String = unique.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
-        let place = Docker::new(&name, &deploy).await?;
+        let place = match args.target {
+            TargetName::Docker => Place::Docker(Docker::new(&name, &deploy).await?),
+            TargetName::Local => Place::Local(Local::new(&name, home.path(), &deploy)),
+        };
         Ok(Self { name, port: free_port()?, home, elsewhere, deploy, place, versions: Cell::new(0) })
     }
 
@@ -114,18 +122,13 @@ impl Project {
     }
 
     /// The place itself.
-    pub fn place(&self) -> &Docker {
+    pub fn place(&self) -> &Place {
         &self.place
     }
 
     /// A name that belongs to the project.
     pub fn named(&self, what: &str) -> String {
         format!("{}-{what}", self.name)
-    }
-
-    /// Where the Compose file lies.
-    pub fn home(&self) -> &Path {
-        self.home.path()
     }
 
     /// A version that was never deployed here.
@@ -139,31 +142,65 @@ impl Project {
     /// # Errors
     /// Where the file can't be written or the image not be tagged.
     pub async fn write(&self, recipe: &Recipe) -> Result<(), ShowError> {
-        if recipe.image_exists {
-            self.place.tag(&recipe.version).await?;
-        }
-        let image = format!("{}:{}", self.name, recipe.version);
-        let compose = recipe.compose(&self.name, &image, self.port);
-        let file = self.home.path().join(FILE);
-        fs::write(&file, format!("{compose:#}\n")).map_err(ShowError::io(format!("write {}", file.display())))
+        self.place.prepare(recipe).await?;
+        let text = match &self.place {
+            Place::Docker(_) => {
+                let image = format!("{}:{}", self.name, recipe.version);
+                format!("{:#}\n", recipe.compose(&self.name, &image, self.port))
+            }
+            Place::Local(_) => {
+                let (recipe, project, executable) = (recipe.clone(), self.name.clone(), self.deploy.clone());
+                format!("{}\n", json!(LocalRecipe { recipe, project, executable, port: self.port }))
+            }
+        };
+        fs::write(self.file(), text).map_err(ShowError::io("write what is to be deployed"))
     }
 
-    /// Starts the `deploy` executable.
+    /// Takes away what is to be deployed: what goes back needs no file.
+    ///
+    /// # Errors
+    /// Where it isn't there.
+    pub fn forget(&self) -> Result<(), ShowError> {
+        fs::remove_file(self.file()).map_err(ShowError::io("remove what was deployed"))
+    }
+
+    fn file(&self) -> PathBuf {
+        let name = match &self.place {
+            Place::Docker(_) => FILE,
+            Place::Local(_) => local_deployer::FILE,
+        };
+        self.home.path().join(name)
+    }
+
+    /// Starts the deployer.
     ///
     /// # Errors
     /// Where it can't be started.
     pub fn start(&self, ask: &Ask) -> Result<Deployer, ShowError> {
-        let mut command = Command::new(&self.deploy);
+        let mut command = self.command()?;
         command.args(&ask.words).args(["--output", ask.output]);
+        command.current_dir(if ask.elsewhere { &self.elsewhere } else { &self.home });
         match (ask.elsewhere, ask.needs_file) {
-            (false, _) => command.current_dir(&self.home),
-            (true, true) => command.current_dir(&self.elsewhere).arg("--file").arg(self.home.path().join(FILE)),
-            (true, false) => command.current_dir(&self.elsewhere).args(["--project-name", &self.name]),
-        };
+            (false, _) => {}
+            (true, true) => _ = command.arg("--file").arg(self.file()),
+            (true, false) => _ = command.args(["--project-name", &self.name]),
+        }
         Deployer::start(command)
     }
 
-    /// Runs the `deploy` executable to its end.
+    fn command(&self) -> Result<Command, ShowError> {
+        match &self.place {
+            Place::Docker(_) => Ok(Command::new(&self.deploy)),
+            Place::Local(_) => {
+                let this = std::env::current_exe().map_err(ShowError::io("find this program"))?;
+                let mut command = Command::new(this);
+                command.arg(local_deployer::ROLE).arg(self.home.path()).arg(&self.deploy);
+                Ok(command)
+            }
+        }
+    }
+
+    /// Runs the deployer to its end.
     ///
     /// # Errors
     /// Where it can't be started or doesn't end.

@@ -1,23 +1,38 @@
 //! What is deployed.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// How many instances are asked for.
-pub const REPLICAS: usize = 4;
+pub const REPLICAS: u32 = 4;
 /// How long an instance takes to start, in milliseconds.
 pub const START_MS: u32 = 500;
 /// How long an instance takes for a request, in milliseconds.
 pub const LATENCY_MS: u32 = 20;
 
+/// A recipe for a service that is child processes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalRecipe {
+    /// What is deployed.
+    pub recipe: Recipe,
+    /// For which project.
+    pub project: String,
+    /// The `deploy` executable.
+    pub executable: PathBuf,
+    /// Where requests go.
+    pub port: u16,
+}
+
 /// One version of the service that is deployed, and how it is broken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipe {
     /// What the application calls itself, and its image's tag.
     pub version: String,
     /// `APP_FAIL` of the demo's application: what goes wrong.
     pub fault: Option<String>,
-    /// `restart:`.
-    pub restart: &'static str,
+    /// `restart:`, where it isn't `no`.
+    pub restart: Option<String>,
     /// How many instances a rolling update replaces at a time; all at once where it is absent.
     pub batch: Option<u32>,
     /// A further port of this machine to publish.
@@ -32,7 +47,7 @@ impl Recipe {
         Self {
             version: version.into(),
             fault: None,
-            restart: "no",
+            restart: None,
             batch: None,
             further_port: None,
             image_exists: true,
@@ -79,7 +94,7 @@ impl Recipe {
                     "command": ["demo-app"],
                     "environment": environment,
                     "ports": ports,
-                    "restart": self.restart,
+                    "restart": self.restart.as_deref().unwrap_or("no"),
                     "stop_grace_period": "10s",
                     "healthcheck": {
                         "test": ["CMD", "/deploy", "demo-app", "--healthcheck"],

@@ -6,7 +6,7 @@ use super::{
     table::median,
     traffic::{self, Judgement, cells, judge, seconds},
 };
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 /// How often each way back is taken.
 const RUNS: usize = 3;
@@ -31,8 +31,7 @@ async fn ways_back(project: &Project, args: &Args, table: &mut Table, strategy: 
                 .push(measured(project, args, table, &format!("up, {strategy}"), &Ask::up(strategy), version).await?);
         }
         // nothing of the day's files may be needed
-        let file = project.home().join("compose.yaml");
-        fs::remove_file(&file).map_err(ShowError::io(format!("remove {}", file.display())))?;
+        project.forget()?;
         let (first, second, third) = (&versions[0], &versions[1], &versions[2]);
         rollbacks.push(measured(project, args, table, "rollback", &Ask::rollback(None), second).await?);
         for version in [first, third] {

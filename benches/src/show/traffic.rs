@@ -69,7 +69,7 @@ impl Traffic {
         let rate = rate.to_string();
         let mut words = vec!["demo-load", "http://web:8080/", "--rate", &rate, "--output", "json"];
         words.extend((connections == Connections::Each).then_some("--connection-per-request"));
-        let docker = project.place().clone();
+        let docker = project.place().docker()?.clone();
         let id = docker.start(&project.named("load"), &words, &[]).await?;
         sleep(MARGIN).await;
         Ok(Self(Sender::Container { docker, id }))
