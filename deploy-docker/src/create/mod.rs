@@ -136,3 +136,6 @@ fn map(map: &BTreeMap<String, String>) -> Option<HashMap<String, String>> {
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

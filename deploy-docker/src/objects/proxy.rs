@@ -100,7 +100,9 @@ impl Handle {
             (None, Some(first)) => (Some(first.network.clone()), first.endpoint.clone()),
             (None, None) => (None, EndpointSettings::default()),
         };
-        let exposed: Vec<_> = wanted.publish.iter().flat_map(HashMap::keys).cloned().collect();
+        // other proxies look here for the port
+        let ports = wanted.listen.iter().filter_map(|listen| listen.split(':').next());
+        let exposed = ports.map(|port| format!("{port}/tcp")).collect();
         ContainerCreateBody {
             image: Some(image),
             entrypoint: Some(vec![EXECUTABLE.to_owned()]),

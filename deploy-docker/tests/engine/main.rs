@@ -4,6 +4,7 @@
 
 mod broken;
 mod build;
+mod conformance;
 mod deploy;
 mod down;
 mod ground;

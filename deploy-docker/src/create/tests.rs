@@ -1,0 +1,117 @@
+use super::*;
+use crate::{
+    paths::{BoundFile, BoundPath},
+    service::{Foreign, Parts, service_spec},
+    treatment::treat,
+};
+use deploy_compose::Loader;
+use deploy_core::model::ServiceSpec;
+use serde_json::Value;
+
+/// What the service `app` of a file becomes.
+fn made(text: &str) -> (Definition, ServiceSpec) {
+    let project = Loader::new("/shop").name("shop").env([("TOKEN", "hunter2")]).load_str("compose.yaml", text).unwrap();
+    let service = project.services.values().find(|service| service.name == "app").unwrap();
+    let image = ImageFacts { id: "sha256:1234".into(), ..ImageFacts::default() };
+    let file = BoundFile { content: b"listen 80;".to_vec(), mode: 0o640, uid: 3, gid: 4 };
+    let paths = BoundPaths::from([("/shop/app.conf".into(), BoundPath::File(file))]);
+    let treatment = treat(&project, service, &image, &paths);
+    let key = b"key";
+    let ingredients =
+        Ingredients { project: &project, service, image: &image, paths: &paths, treatment: &treatment, key };
+    let definition = define(ingredients).unwrap();
+    let parts = Parts {
+        project: &project,
+        service,
+        image: &image,
+        treatment: &treatment,
+        release: definition.release("app-0123456789abcdef".into()),
+        target: &"shop".into(),
+        router: &"shop".into(),
+        foreign: &Foreign::default(),
+    };
+    let spec = service_spec(&parts);
+    (definition, spec)
+}
+
+/// With the members of objects in a fixed order: the Engine's maps have none.
+fn sorted(value: &impl serde::Serialize) -> Value {
+    serde_json::from_str(&crate::definition::canonical(&serde_json::to_value(value).unwrap())).unwrap()
+}
+
+#[test]
+fn an_ordinary_service_becomes_containers_and_a_proxy() {
+    let (definition, spec) = made(
+        "services:
+  app:
+    image: acme/app:1.2
+    command: [serve, --fast]
+    environment: { COLOUR: red, VIRTUAL_HOST: app.example }
+    labels: { team: a, traefik.enable: 'true' }
+    ports: ['127.0.0.1:8080:80', '9090']
+    volumes: ['./app.conf:/etc/app.conf:ro', './shown:/shown:ro']
+    secrets: [token]
+    healthcheck: { test: curl localhost, interval: 30s, start_period: 5s }
+    restart: unless-stopped
+    stop_grace_period: 1500ms
+    depends_on: [db]
+    networks: { default: { aliases: [front] }, back: {} }
+    deploy: { replicas: 3, update_config: { parallelism: 2 } }
+  db: { image: db }
+networks: { back: { internal: true } }
+secrets: { token: { environment: TOKEN } }
+",
+    );
+    insta::assert_json_snapshot!("ordinary_definition", sorted(&definition));
+    insta::assert_json_snapshot!("ordinary_spec", sorted(&spec));
+    let said = serde_json::to_string(&spec).unwrap();
+    assert!(!said.contains("hunter2") && !said.contains("red"), "{said}");
+}
+
+#[test]
+fn a_database_keeps_its_names_and_a_hardened_worker_its_limits() {
+    let (definition, spec) = made(
+        "services:
+  app:
+    image: db
+    container_name: the-db
+    hostname: db
+    volumes: ['data:/var/lib/db', { type: tmpfs, target: /cache, tmpfs: { size: 64m } }]
+    user: '70'
+    init: true
+    cap_drop: [ALL]
+    security_opt: ['no-new-privileges:true']
+    tmpfs: ['/run:size=1m']
+    ulimits: { nofile: { soft: 1024, hard: 2048 } }
+    mem_limit: 512m
+    cpus: 0.5
+    pids_limit: 100
+    sysctls: { net.core.somaxconn: '1024' }
+    extra_hosts: ['host.docker.internal:host-gateway']
+    dns: 9.9.9.9
+    logging: { driver: json-file, options: { max-size: 10m } }
+    shm_size: 128m
+    expose: ['5432']
+volumes: { data: { driver_opts: { type: none } } }
+",
+    );
+    insta::assert_json_snapshot!("database_definition", sorted(&definition));
+    insta::assert_json_snapshot!("database_spec", sorted(&spec));
+}
+
+#[test]
+fn what_cannot_be_written_gets_its_secrets_bound() {
+    let text = |source: &str| {
+        format!(
+            "services:\n  app:\n    image: app\n    read_only: true\n    secrets: [token]\nsecrets: {{ token: {{ {source} }} }}\n"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "hunter2").unwrap();
+    let (definition, _) = made(&text(&format!("file: {}", path.display())));
+    let content = &definition.content;
+    let binds = content.container.host_config.as_ref().and_then(|host| host.binds.clone());
+    assert_eq!(binds, Some(vec![format!("{}:/run/secrets/token:ro", path.display())]));
+    assert_eq!((content.files.len(), content.bound.len()), (0, 1));
+}
