@@ -7,4 +7,5 @@ mod build;
 mod conformance;
 mod deploy;
 mod down;
+mod files;
 mod ground;
