@@ -10,7 +10,11 @@ use deploy_cli::{
     run::{Conduct, Work},
     wiring,
 };
-use deploy_core::{engine::history, model::Millis, strategy::Rolling};
+use deploy_core::{
+    engine::{StepState, history},
+    model::Millis,
+    strategy::Rolling,
+};
 use deploy_local::{Local, LocalOptions, LocalService};
 use std::{net::TcpListener, path::PathBuf, sync::Arc};
 use tempfile::TempDir;
@@ -22,17 +26,27 @@ struct Shop {
     local: Arc<Local>,
     place: Place,
     port: u16,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Shop {
     async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        Self::at(port, Arc::new(tempfile::tempdir().unwrap())).await
+    }
+
+    /// As the next process finds it, once this one is gone.
+    async fn reopen(self) -> Self {
+        let (port, folder) = (self.port, Arc::clone(&self.folder));
+        drop(self);
+        Self::at(port, folder).await
+    }
+
+    async fn at(port: u16, folder: Arc<TempDir>) -> Self {
         let executable = Some(PathBuf::from(env!("CARGO_BIN_EXE_deploy")));
         let options = LocalOptions { executable, ..LocalOptions::new(folder.path()) };
         let local = Arc::new(Local::open(options).await.unwrap());
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        Self { place: wiring::local("shop", Arc::clone(&local)), local, port, _folder: folder }
+        Self { place: wiring::local("shop", Arc::clone(&local)), local, port, folder }
     }
 
     async fn up(&self, version: &str, fault: &str) -> Exit {
@@ -45,6 +59,24 @@ impl Shop {
             .healthy_at("/healthz");
         let request = self.local.request(&[service]).unwrap();
         Conduct::new(&self.place, Output::Plain, &RUN).run(Work::Deploy(&request, &Rolling)).await.unwrap()
+    }
+
+    /// Begins to bring a version, and leaves as a killed process does: while its instances aren't healthy yet.
+    async fn begin(&self, version: &str, fault: &str) {
+        let checking = async {
+            loop {
+                let last = self.place.last().await.unwrap();
+                let state = last.and_then(|last| last.state).filter(|state| state.end().is_none());
+                if state.is_some_and(|state| state.step(&"web/check".into()) == Some(&StepState::Started)) {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            exit = self.up(version, fault) => panic!("it ended by itself: {exit:?}"),
+            () = checking => {}
+        }
     }
 
     async fn rollback(&self, to: Option<&str>) -> Result<Exit, CommandError> {
@@ -88,6 +120,28 @@ async fn from_the_first_version_to_the_end_under_load() {
     let (world, _) = shop.place.observe(&["web".into()].into()).await.unwrap();
     assert_eq!((world.workloads.len(), world.objects.len(), world.stored.len()), (0, 0, 0));
     assert!(matches!(shop.rollback(Some("v1")).await, Err(CommandError::NotKept { .. })), "its payload is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_left_halfway_is_carried_on_or_taken_back() {
+    let shop = Shop::open().await;
+    assert_eq!(shop.up("v1", "").await, Exit::Done);
+    shop.begin("v2", "unhealthy").await;
+    let shop = shop.reopen().await;
+    assert_eq!(commands::abort(&shop.place, &RUN, Output::Plain).await.unwrap(), Exit::Done);
+    assert_eq!(shop.version().await.as_deref(), Some("v1"));
+
+    shop.begin("v3", "").await;
+    let shop = shop.reopen().await;
+    assert_eq!(commands::resume(&shop.place, &RUN, Output::Plain).await.unwrap(), Exit::Done);
+    assert_eq!(shop.version().await.as_deref(), Some("v3"));
+
+    // an interrupted deployment is given up by `down`, and doesn't come back
+    shop.begin("v4", "unhealthy").await;
+    let shop = shop.reopen().await;
+    let down = DownArgs { volumes: true, lease_wait: Millis::from_secs(10) };
+    assert_eq!(commands::down(&shop.place, &down, Output::Plain).await.unwrap(), Exit::Done);
+    assert_eq!(commands::resume(&shop.place, &RUN, Output::Plain).await.unwrap_err().exit(), Exit::Failed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,14 +47,13 @@ pub(super) fn rows(story: &Story) -> Vec<Row> {
 }
 
 fn going_on(story: &Story, step: &Step) -> String {
-    let deed = deed(step, &story.names);
     match (&step.op, story.health(&step.id)) {
-        (Op::Check { .. }, Some(health)) => {
+        (Op::Check { workload, .. }, Some(health)) => {
             let last = health.last.as_ref().filter(|_| health.healthy < health.of);
-            let last = last.map(|last| format!("; {last}")).unwrap_or_default();
-            format!("{deed}: {} of {}{last}", health.healthy, health.of)
+            let last = last.map(|last| format!("; {}", last.trim_end())).unwrap_or_default();
+            format!("{}: {} of {} healthy{last}", story.names.of(&workload.release), health.healthy, health.of)
         }
-        _ => deed,
+        _ => deed(step, &story.names),
     }
 }
 

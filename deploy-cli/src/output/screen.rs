@@ -21,7 +21,12 @@ pub fn screen(story: &Story, report: &Report, took: Duration, world: Option<&Wor
         Finish::Ended(End::RolledBack { why }) => (
             "✗",
             format!("{number}was taken back after {took}{}", why_of(why)),
-            "what served before serves again. Mend the new release and run `deploy up` again; with `--keep-failed` its instances stay for inspection",
+            match story.cause() {
+                Some(_) => {
+                    "what served before serves again. Mend the new release and run `deploy up` again; with `--keep-failed` its instances stay for inspection"
+                }
+                None => "what served before serves again; `deploy up` tries anew",
+            },
         ),
         Finish::Ended(End::Cancelled { why }) => (
             "✗",

@@ -1,7 +1,9 @@
 use super::{
     Entry, Lines, Names, Status, Story,
     fixtures::{database, planned, running, spec, with_v1},
-    history, screen,
+    history,
+    rows::rows,
+    screen,
 };
 use deploy_core::{
     engine::{Deployment, Finish, Report, State},
@@ -141,6 +143,25 @@ fn a_version_that_never_gets_healthy() {
     let screen = screen(&told.story, &report, Duration::from_secs(62), Some(&with_v1(2)));
     assert!(screen.lines().count() <= 24, "{screen}");
     insta::assert_snapshot!("never_healthy_explained", stripped(&screen));
+}
+
+#[test]
+fn a_bar_a_service_says_what_goes_on() {
+    let (plan, names) = planned("rolling", vec![spec("web", "v2", 2), database()], with_v1(2));
+    let mut told = Told::new(names);
+    told.begin(&plan);
+    told.ends(&"web/store".into(), Outcome::Applied);
+    told.ends(&"web/start".into(), Outcome::Applied);
+    told.event(Event::StepStarted { step: "web/check".into() });
+    told.health("web/check", 1, "shop-web-2-2: it hasn't started yet", 59_900);
+    let said: Vec<_> = rows(&told.story)
+        .into_iter()
+        .map(|row| format!("{} {}/{} {}", row.service, row.done, row.of, row.said))
+        .collect();
+    insta::assert_snapshot!(said.join("\n"), @r"
+    web 2/6 v2: 1 of 2 healthy; shop-web-2-2: it hasn't started yet
+    db 0/3 waits
+    ");
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub async fn play(stage: &dyn Stage, args: &DemoArgs, output: Output) -> Result<
     let (told, url) = (stage.told(), stage.url());
     say(output, &format!("A small service of {INSTANCES} instances, deployed to {told}; clients ask {url}."));
     let played = show.acts().await;
+    say(output, "\nClearing up.");
     let cleared = show.clear().await;
     let exit = played?;
     cleared.map(|()| exit)
