@@ -62,7 +62,8 @@ pub trait Target: Send + Sync {
     async fn store(&self, cx: &Cx, release: &Release, payload: &Payload) -> Result<(), TargetError>;
 
     /// Makes exactly `count` instances of the set be asked for; surplus ones, the highest ordinals, are stopped and kept.
-    /// Kept instances of the set are started before new ones are created. Returns without waiting for health.
+    /// Kept instances of the set are started before new ones are created, and those that have ended are started again.
+    /// Returns without waiting for health.
     /// Without a count, which only a target that [owns counts](Capabilities::owns_counts) is asked, the set is as large
     /// as the backend has it.
     async fn ensure(&self, cx: &Cx, workload: &WorkloadRef, count: Option<u32>) -> Result<(), TargetError>;

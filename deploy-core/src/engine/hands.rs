@@ -1,13 +1,13 @@
 use super::{Engine, EngineError};
 use crate::{
-    model::{DeploymentId, Fence, Op, Plan, ServiceName, StepId, Watch, WorkloadRef, World},
+    model::{DeploymentId, Fence, Op, Plan, ServiceName, Step, StepId, Watch, WorkloadRef, World},
     target::{Cx, TargetError},
 };
 use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 impl Engine {
-    /// Refuses, before any side effect, a plan that names what isn't there.
+    /// Refuses, before any side effect, a plan that names what isn't there, on its way back too.
     pub(super) fn accepts(&self, plan: &Plan) -> Result<(), EngineError> {
         plan.validate()?;
         let here = self.target.id();
@@ -15,8 +15,8 @@ impl Engine {
         if plan.home != *here {
             return Err(elsewhere(plan.home.to_string()));
         }
-        for step in &plan.steps {
-            let (target, router) = match &step.op {
+        for op in plan.steps.iter().flat_map(Step::ops) {
+            let (target, router) = match op {
                 Op::Store { workload, .. }
                 | Op::Ensure { workload, .. }
                 | Op::Replace { workload, .. }

@@ -1,8 +1,11 @@
 use super::{Engine, hands::Behalf};
 use crate::{
-    model::{Count, Fence, Millis, Op, Outcome, Payload, ReleaseId, RouterId, Standing, Step, WorkloadRef, World},
+    model::{
+        Count, Fact, Fence, Millis, Op, Outcome, Payload, ReleaseId, RouterId, Standing, Step, WorkloadRef, World,
+    },
     observer::Progress,
     router::{Router, Uptake},
+    strategy::SLACK,
     target::{Cx, TargetError},
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -89,7 +92,8 @@ impl Engine {
                 return Ok(applied());
             }
             Op::Drain { router, workload } => {
-                let by = Millis(Millis::from(cx.left()).0.saturating_sub(DRAIN_SLACK.0));
+                let left = Millis::from(cx.left());
+                let by = Millis(if left > SLACK { left.0 - SLACK.0 } else { left.0 / 2 });
                 if let Some(ended @ 1..) = self.router(router)?.drain(cx, workload, by).await? {
                     let text = format!("{ended} requests at {workload} were ended at the drain's deadline");
                     self.tell(Progress::Warning { text });
@@ -106,6 +110,14 @@ impl Engine {
                 false => Outcome::Coincided,
             }),
             Standing::Ready => None,
+            // an earlier attempt may have taken away what it was to put something else in the place of
+            Standing::Conflict { .. } if again && is_half_applied(&step.op, &world) => None,
+            // ours may be a part of what is there: undone, as what is half done is
+            Standing::Conflict { expected, found } if again && !matches!(step.op, Op::Route { .. }) => {
+                return Ok(Attempt::Over(Outcome::Failed {
+                    reason: format!("expected {expected}, but found {found}"),
+                }));
+            }
             Standing::Conflict { expected, found } => {
                 return Ok(Attempt::Over(Outcome::Conflict { expected, found }));
             }
@@ -156,8 +168,10 @@ impl Engine {
     }
 }
 
-/// What is left of a drain step's time for the call itself.
-const DRAIN_SLACK: Millis = Millis::from_secs(5);
+/// Whether an object that is to be there as described isn't there at all.
+fn is_half_applied(op: &Op, world: &World) -> bool {
+    matches!(op, Op::Apply { object } if Fact::Missing { object: object.object.clone() }.holds(world))
+}
 
 /// Whether a set was made by an earlier attempt at this step.
 fn made_here(op: &Op, world: &World, cx: &Cx) -> bool {

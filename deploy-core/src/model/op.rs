@@ -55,7 +55,8 @@ pub enum Op {
         /// Who answers from now on.
         shares: Shares,
     },
-    /// Waits until requests in flight have ended at the instances that the current routes leave out.
+    /// Waits until requests in flight have ended at the instances that the current routes leave out, at most until 30 s
+    /// before the step's deadline.
     Drain {
         /// By which router.
         router: RouterId,

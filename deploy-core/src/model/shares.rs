@@ -63,7 +63,7 @@ impl Shares {
     /// Instance counts as shares: a request is as likely to reach one instance as another.
     pub fn by_instances(counts: impl IntoIterator<Item = (WorkloadRef, u32)>) -> Self {
         let counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
-        let total = counts.iter().map(|(_, count)| count).sum();
+        let total = counts.iter().fold(0_u32, |sum, (_, count)| sum.saturating_add(*count));
         let share =
             |(workload, count)| Share { workload, weight: BasisPoints::of(count, total), instances: Some(count) };
         Self::new(counts.into_iter().map(share))

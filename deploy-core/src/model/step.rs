@@ -23,6 +23,17 @@ pub struct Step {
     pub deadline: Millis,
 }
 
+impl Step {
+    /// What it does, and what undoing it does.
+    pub(crate) fn ops(&self) -> impl Iterator<Item = &Op> {
+        let back = match &self.undo {
+            Undo::Do { ops } => ops.as_slice(),
+            Undo::Nothing | Undo::Keep { .. } | Undo::Barrier { .. } => &[],
+        };
+        std::iter::once(&self.op).chain(back)
+    }
+}
+
 /// What a failure means for the deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

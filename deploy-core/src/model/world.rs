@@ -72,6 +72,11 @@ impl World {
         self.routes.get(router).and_then(|services| services.get(service)).cloned().unwrap_or_default()
     }
 
+    /// Whether any router sends a service's requests to somebody.
+    pub fn is_routed(&self, service: &ServiceName) -> bool {
+        self.routes.values().filter_map(|services| services.get(service)).any(|shares| !shares.is_empty())
+    }
+
     /// Adds what was observed of another target.
     pub fn merge(&mut self, other: Self) {
         self.workloads.extend(other.workloads);

@@ -1,8 +1,8 @@
 use super::Rollback;
 use crate::{
     engine::{State, StepState},
-    model::{Expect, Fact, OnFailure, Op, Outcome, Plan, PlanError, Step, StepId, Undo},
-    strategy::check_deadline,
+    model::{Expect, Fact, Millis, OnFailure, Op, Outcome, Plan, PlanError, Step, StepId, Undo},
+    strategy::{MAKE, check_deadline, drain_deadline, stop_deadline},
 };
 use std::collections::BTreeMap;
 
@@ -69,13 +69,23 @@ impl<'a> Back<'a> {
                 op: op.clone(),
                 undo: Undo::Nothing,
                 on_failure: OnFailure::Halt,
-                deadline: match op {
-                    Op::Check { clocks, .. } => check_deadline(*clocks),
-                    _ => step.deadline,
-                },
+                deadline: self.deadline(op, step),
             });
         }
         self.tails.insert(&step.id, after);
+    }
+
+    /// How long an undo may take: it does something else than its step, and what it stops takes its time.
+    fn deadline(&self, op: &Op, step: &Step) -> Millis {
+        let spec = op.service().and_then(|service| self.plan.service(service));
+        match op {
+            Op::Check { clocks, .. } => check_deadline(*clocks),
+            Op::Drain { .. } => spec.map_or(step.deadline, drain_deadline),
+            Op::Remove { .. } | Op::Ensure { .. } => {
+                step.deadline.max(MAKE).max(spec.map_or(Millis::ZERO, stop_deadline))
+            }
+            _ => step.deadline,
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use crate::model::{
 use std::collections::BTreeMap;
 
 /// What the Engine or API server may take for its own calls, beside what they wait for.
-const SLACK: Millis = Millis::from_secs(30);
+pub(crate) const SLACK: Millis = Millis::from_secs(30);
 /// Creating and starting a set, or making an object: image layers are there already.
-const MAKE: Millis = Millis::from_secs(120);
+pub(crate) const MAKE: Millis = Millis::from_secs(120);
 
 /// Collects a plan's steps; each service's follow each other.
 pub(super) struct Builder<'a> {
@@ -39,11 +39,18 @@ pub(super) fn plan<'a>(
         healthy: BTreeMap::new(),
     };
     for spec in by_needs(&input.wanted)? {
+        if spec.router.is_none() && input.world.is_routed(&spec.release.service) {
+            return Err(PlanError::Unsuitable {
+                strategy: strategy.into(),
+                service: spec.release.service.clone(),
+                why: "a router answers for it, and would go on doing so beside it: take it down first, or let it stay routed".into(),
+            });
+        }
         let situation = Situation::of(input, spec);
         builder.note_basis(&situation);
         let after = builder.foundations(&situation);
         let unchanged = situation.is_unchanged();
-        let mut line = Line { builder: &mut builder, situation, after, numbers: BTreeMap::new() };
+        let mut line = Line { builder: &mut builder, situation, after, started: false, numbers: BTreeMap::new() };
         if !unchanged {
             steps(&mut line);
         }
@@ -164,6 +171,8 @@ pub(super) struct Line<'b, 'a> {
     builder: &'b mut Builder<'a>,
     pub(super) situation: Situation<'a>,
     after: Vec<StepId>,
+    /// Whether instances were started since the last route.
+    started: bool,
     /// How often each verb was used, for step ids.
     numbers: BTreeMap<&'static str, u32>,
 }
@@ -207,9 +216,13 @@ impl Line<'_, '_> {
 
     /// Runs so many of the new release. On the way back the set shrinks again, or leaves.
     pub(super) fn start(&mut self, from: u32, to: u32) {
+        if from == to && self.situation.new_failed && !self.situation.can.owns_counts {
+            return self.revive(to);
+        }
         if from == to && !self.situation.can.owns_counts || from > 0 && self.situation.can.owns_counts {
             return;
         }
+        self.started |= from < to;
         let workload = self.situation.new.clone();
         let keep = self.situation.new_known || self.situation.spec.keep_failed;
         let owned = self.situation.can.owns_counts;
@@ -227,7 +240,19 @@ impl Line<'_, '_> {
             }
         };
         let expect = Expect { ready, done: vec![done] };
-        self.step("start", "Start the new", Op::Ensure { workload, count }, expect, Undo::Do { ops: back }, MAKE);
+        // fewer than there are: they must stop
+        let deadline = if from > to { MAKE.max(stop_deadline(spec)) } else { MAKE };
+        self.step("start", "Start the new", Op::Ensure { workload, count }, expect, Undo::Do { ops: back }, deadline);
+    }
+
+    /// Starts those again that are asked for and have ended.
+    fn revive(&mut self, count: u32) {
+        self.started = true;
+        let workload = self.situation.new.clone();
+        // as many are asked for as before: only doing it tells whether it is done
+        let expect = Expect { ready: vec![Fact::asked(&workload, count)], done: Vec::new() };
+        let op = Op::Ensure { workload, count: Count::Exactly(count) };
+        self.step("start", "Start the new", op, expect, Undo::Nothing, MAKE);
     }
 
     /// Waits until the new release is healthy.
@@ -251,11 +276,13 @@ impl Line<'_, '_> {
         self.step(verb, "Check the new", op, Expect::default(), Undo::Nothing, check_deadline(clocks));
     }
 
-    /// Moves the service's requests. Nothing where nothing routes, or where they go there already.
+    /// Moves the service's requests. Nothing where nothing routes, or where they go to the same instances already.
     pub(super) fn route(&mut self, shares: Shares) {
         let Some(router) = self.situation.spec.router.clone() else { return };
         let from = std::mem::replace(&mut self.situation.shares, shares.clone());
-        if from == shares {
+        // as many of the same release may be other instances by now
+        let started = std::mem::take(&mut self.started) && shares.of(&self.situation.new).is_some();
+        if from == shares && (!started || self.situation.can.owns_counts) {
             return;
         }
         let service = self.situation.spec.release.service.clone();
@@ -268,15 +295,18 @@ impl Line<'_, '_> {
             .iter()
             .filter(leaves)
             .map(|share| Op::Drain { router: router.clone(), workload: share.workload.clone() });
-        let undo = Undo::Do { ops: [to(&from)].into_iter().chain(drains).collect() };
-        let expect = Expect { ready: vec![routed(&from)], done: vec![routed(&shares)] };
+        let (undo, done) = match from == shares {
+            true => (Undo::Nothing, Vec::new()),
+            false => (Undo::Do { ops: [to(&from)].into_iter().chain(drains).collect() }, vec![routed(&shares)]),
+        };
+        let expect = Expect { ready: vec![routed(&from)], done };
         self.step("route", "Move the traffic", to(&shares), expect, undo, SLACK);
     }
 
     /// Lets requests end at the instances of a set that the routes leave out.
     pub(super) fn drain(&mut self, workload: &WorkloadRef) {
         let Some(router) = self.situation.spec.router.clone() else { return };
-        let deadline = self.situation.spec.drain_by.plus(SLACK);
+        let deadline = drain_deadline(self.situation.spec);
         let op = Op::Drain { router, workload: workload.clone() };
         self.step("drain", "Move the traffic", op, Expect::default(), Undo::Nothing, deadline);
     }
@@ -284,7 +314,7 @@ impl Line<'_, '_> {
     /// Watches the new release while all requests go to it.
     pub(super) fn bake(&mut self) {
         let (spec, Some(from)) = (self.situation.spec, self.after.last().cloned()) else { return };
-        if spec.bake == Millis::ZERO {
+        if spec.bake == Millis::ZERO || self.situation.count() == 0 {
             return;
         }
         let (check, interval) = (spec.check.clone(), spec.clocks.interval);
@@ -307,7 +337,7 @@ impl Line<'_, '_> {
             return;
         }
         let undo = self.undo_of_stop(old, &workload, Count::Exactly(from));
-        let deadline = self.situation.spec.stop_by.plus(SLACK);
+        let deadline = stop_deadline(self.situation.spec);
         let expect = Expect { ready: vec![Fact::up_to(&workload, from)], done: vec![Fact::asked(&workload, to)] };
         let op = match to {
             0 => Op::Remove { workload, keep: true },
@@ -316,10 +346,10 @@ impl Line<'_, '_> {
         self.step("stop", "Stop the old", op, expect, undo, deadline);
     }
 
-    /// A set that a router sends nothing to is a leftover: nobody wants it back.
+    /// A set that a router sends nothing to, though it knows the service, is a leftover: nobody wants it back.
     fn undo_of_stop(&self, old: usize, workload: &WorkloadRef, count: Count) -> Undo {
         let old = &self.situation.olds[old];
-        match self.situation.spec.router.is_some() && old.serving == 0 {
+        match self.situation.is_routed && old.serving == 0 {
             true => Undo::Nothing,
             false => Undo::Do { ops: grow_back(workload, count, old.spec) },
         }
@@ -330,7 +360,7 @@ impl Line<'_, '_> {
         let workload = self.situation.olds[old].workload.clone();
         let undo = self.undo_of_stop(old, &workload, Count::Leave);
         let expect = Expect { ready: Vec::new(), done: vec![Fact::absent(&workload)] };
-        let deadline = self.situation.spec.stop_by.plus(SLACK);
+        let deadline = stop_deadline(self.situation.spec);
         self.step("stop", "Stop the old", Op::Remove { workload, keep: true }, expect, undo, deadline);
     }
 
@@ -364,6 +394,16 @@ impl Line<'_, '_> {
 fn grow_back(workload: &WorkloadRef, count: Count, spec: &ServiceSpec) -> Vec<Op> {
     let check = Op::Check { workload: workload.clone(), check: spec.check.clone(), clocks: spec.clocks };
     vec![Op::Ensure { workload: workload.clone(), count }, check]
+}
+
+/// When instances have stopped at the latest.
+pub(crate) fn stop_deadline(spec: &ServiceSpec) -> Millis {
+    spec.stop_by.plus(SLACK)
+}
+
+/// When a drain is over at the latest: its last [`SLACK`] isn't for waiting.
+pub(crate) fn drain_deadline(spec: &ServiceSpec) -> Millis {
+    spec.drain_by.plus(SLACK)
 }
 
 /// When a check is over at the latest.

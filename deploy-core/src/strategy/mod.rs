@@ -6,7 +6,7 @@ mod recreate;
 mod rolling;
 mod situation;
 
-pub(crate) use builder::check_deadline;
+pub(crate) use builder::{MAKE, SLACK, check_deadline, drain_deadline, stop_deadline};
 
 pub use blue_green::BlueGreen;
 pub use recreate::Recreate;

@@ -1,6 +1,7 @@
 use super::{
     PlanInput, Strategy,
     builder::{self, Line, Resize},
+    situation::Old,
 };
 use crate::model::{Order, Pace, Plan, PlanError, Shares};
 
@@ -51,11 +52,12 @@ pub(super) fn roll(line: &mut Line<'_, '_>, order: Order, batch: u32) {
         let before = done;
         done = count.min(done.saturating_add(batch));
         let last = done == count;
-        let target: Vec<u32> =
-            line.situation.olds.iter().map(|old| (old.asked * (count - done)).div_ceil(count.max(1))).collect();
+        let left = |old: &Old<'_>| (u64::from(old.asked) * u64::from(count - done)).div_ceil(u64::from(count.max(1)));
+        // never more than there were, which fits
+        let target: Vec<u32> = line.situation.olds.iter().map(|old| left(old) as u32).collect();
         if order == Order::StopFirst {
             line.route(shares(line, before_first(line, before), &target));
-            stop_olds(line, &mut kept, &target);
+            stop_olds(line, &mut kept, &target, false);
         }
         line.start(before, done);
         line.check();
@@ -65,10 +67,7 @@ pub(super) fn roll(line: &mut Line<'_, '_>, order: Order, batch: u32) {
             line.bake();
         }
         if order == Order::StartFirst {
-            stop_olds(line, &mut kept, &target);
-            if last && line.situation.olds.iter().any(|old| old.asked > 0) {
-                line.halt_on_failure();
-            }
+            stop_olds(line, &mut kept, &target, last);
         }
     }
 }
@@ -91,7 +90,8 @@ fn shares(line: &Line<'_, '_>, new: u32, olds: &[u32]) -> Shares {
     Shares::by_instances(olds.chain([(situation.new.clone(), new)]))
 }
 
-fn stop_olds(line: &mut Line<'_, '_>, kept: &mut [u32], target: &[u32]) {
+/// `promoted`: the new release serves alone, and may be the only healthy one.
+fn stop_olds(line: &mut Line<'_, '_>, kept: &mut [u32], target: &[u32], promoted: bool) {
     for (index, (kept, to)) in kept.iter_mut().zip(target).enumerate() {
         let (workload, serving) = (line.situation.olds[index].workload.clone(), line.situation.olds[index].serving);
         if *kept == *to {
@@ -103,6 +103,9 @@ fn stop_olds(line: &mut Line<'_, '_>, kept: &mut [u32], target: &[u32]) {
         match line.situation.can.owns_counts {
             true => line.retire(index),
             false => line.shrink(index, Resize { workload, from: *kept, to: *to }),
+        }
+        if promoted {
+            line.halt_on_failure();
         }
         *kept = *to;
     }

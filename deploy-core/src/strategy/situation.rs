@@ -1,5 +1,5 @@
 use super::PlanInput;
-use crate::model::{Capabilities, Count, ReleaseId, ServiceSpec, Shares, WorkloadRef};
+use crate::model::{Capabilities, Count, InstanceState, ReleaseId, ServiceSpec, Shares, WorkloadRef};
 
 /// A service as it stands: what is wanted of it, and what there is.
 pub(super) struct Situation<'a> {
@@ -9,8 +9,12 @@ pub(super) struct Situation<'a> {
     pub(super) new_asked: u32,
     /// Whether the new release is an earlier one that was kept, or runs already: then a way back must not remove it.
     pub(super) new_known: bool,
+    /// Whether one of its instances has ended: it is asked for, and doesn't run.
+    pub(super) new_failed: bool,
     /// The other releases that run.
     pub(super) olds: Vec<Old<'a>>,
+    /// Whether somebody answers by way of a router already: otherwise clients may reach old ones directly.
+    pub(super) is_routed: bool,
     /// Who answers now; nobody where nothing routes.
     pub(super) shares: Shares,
     pub(super) can: Capabilities,
@@ -50,7 +54,11 @@ impl<'a> Situation<'a> {
             spec,
             new_asked: input.world.asked(&new),
             new_known: input.world.workload(&new).is_some(),
+            new_failed: input.world.workload(&new).is_some_and(|there| {
+                there.live().any(|instance| matches!(instance.state, InstanceState::Failed { .. }))
+            }),
             olds: olds.collect(),
+            is_routed: !shares.is_empty(),
             new,
             shares,
             can: input.capabilities.get(&input.home).copied().unwrap_or_default(),
@@ -79,6 +87,6 @@ impl<'a> Situation<'a> {
     pub(super) fn is_unchanged(&self) -> bool {
         let counted = self.can.owns_counts && self.new_asked > 0 || self.new_asked == self.count();
         let routed = self.spec.router.is_none() || self.shares == self.promoted();
-        self.olds.is_empty() && counted && routed
+        self.olds.is_empty() && counted && routed && (self.can.owns_counts || !self.new_failed)
     }
 }

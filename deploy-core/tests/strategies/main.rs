@@ -10,7 +10,7 @@ use deploy_core::{
     strategy::{BlueGreen, Recreate, Rolling, Strategy, by_name},
 };
 use render::plan_text;
-use worlds::{input, kept, routed, running, service, stored};
+use worlds::{failed, input, kept, routed, running, service, stored};
 
 #[test]
 fn strategies_are_found_by_their_names() {
@@ -133,4 +133,17 @@ fn no_instance_at_all_can_be_asked_for() {
     web.count = Count::Exactly(0);
     let world = routed(running(stored(input([web]), "web-new"), "web", "web-old", 1), "web", "web-old", 1);
     insta::assert_snapshot!(plan_text(&Rolling, &world));
+}
+
+#[test]
+fn what_has_ended_is_started_again() {
+    let world = stored(input([service("web", "web-now", 2)]), "web-now");
+    insta::assert_snapshot!(plan_text(&Rolling, &routed(failed(world, "web", "web-now", 2), "web", "web-now", 2)));
+}
+
+#[test]
+fn requests_are_sent_anew_to_what_somebody_removed() {
+    let world = stored(input([service("web", "web-now", 2)]), "web-now");
+    let text = plan_text(&Rolling, &routed(world, "web", "web-now", 2));
+    assert!(text.contains("web/route: send requests for web: 100 % to web-now (2 instances)"), "{text}");
 }

@@ -62,6 +62,10 @@ pub(crate) fn running(input: PlanInput, service: &str, id: &str, count: u32) -> 
     with(input, service, id, count, &InstanceState::Running)
 }
 
+pub(crate) fn failed(input: PlanInput, service: &str, id: &str, count: u32) -> PlanInput {
+    with(input, service, id, count, &InstanceState::Failed { reason: "exited with status 1".into() })
+}
+
 pub(crate) fn kept(input: PlanInput, service: &str, id: &str, count: u32) -> PlanInput {
     with(input, service, id, count, &InstanceState::Kept)
 }

@@ -1,0 +1,6 @@
+//! What a rerun, a person or a deployer that hangs must not break, in the simulated world.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod plans;
+mod site;
