@@ -4,7 +4,7 @@ use crate::{
     model::{Clocks, Instance, InstanceState, Millis, Named, Observed, StepId, WorkloadRef},
     observer::Progress,
 };
-use futures_util::{StreamExt, future::join_all};
+use futures_util::{StreamExt, future::join_all, stream};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -67,7 +67,7 @@ impl Engine {
         deadline: Instant,
         last: &mut Option<String>,
     ) -> Result<(), String> {
-        let mut changes = self.target.watch();
+        let mut changes = self.target.watch().chain(stream::pending());
         let mut streaks: BTreeMap<u32, Streak> = BTreeMap::new();
         let (mut pause, mut best, mut progressed) = (FIRST_PAUSE, 0, Instant::now());
         loop {
@@ -118,7 +118,8 @@ impl Engine {
                 let last = last.as_deref().unwrap_or("nothing was seen of it");
                 return Err(format!("no further instance healthy within {}: {last}", clocks.progress_by));
             }
-            let _ = timeout(pause, changes.next()).await;
+            sleep(FIRST_PAUSE).await; // a burst of changes is looked at once
+            let _ = timeout(pause.saturating_sub(FIRST_PAUSE), changes.next()).await;
             pause = (pause * 3 / 2).min(clocks.interval.duration().max(FIRST_PAUSE));
         }
     }
@@ -178,8 +179,8 @@ impl Engine {
             Ok(check) => check,
             Err(error) => return with_sources(&error),
         };
-        let mut changes = self.target.watch();
-        let mut row = 0;
+        let mut changes = self.target.watch().chain(stream::pending());
+        let (mut row, mut counted): (u32, Option<Instant>) = (0, None);
         loop {
             if let Ok(world) = self.world_of(workload).await {
                 let live: Vec<_> = world.workload(workload).into_iter().flat_map(Observed::live).collect();
@@ -191,7 +192,14 @@ impl Engine {
                         Health::Unhealthy(why) => return format!("{}: {why}", instance.name),
                     }
                 }
-                row = if trouble.is_some() { row + 1 } else { 0 };
+                // looks at changes come in between: they don't make a row longer
+                match trouble {
+                    None => (row, counted) = (0, None),
+                    Some(_) if counted.is_none_or(|counted| counted.elapsed() >= interval.duration()) => {
+                        (row, counted) = (row.saturating_add(1), Some(Instant::now()));
+                    }
+                    Some(_) => {}
+                }
                 tell(trouble.clone());
                 if let Some(trouble) = trouble.filter(|_| row >= failures.max(1)) {
                     return trouble;

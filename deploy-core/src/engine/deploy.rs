@@ -2,20 +2,20 @@ use super::{
     Engine, EngineError, Interrupt, State,
     decide::Wish,
     hands::{Behalf, services},
-    run::Run,
+    run::{Run, keep_lease},
 };
 use crate::{
-    journal::Record,
+    journal::{JournalError, Record},
     lease::{Grant, LeaseEnd, LeaseError},
-    model::{DeploymentId, End, Event, Millis, Payload, Plan, ReleaseId, ServiceSpec, Standing, StepId, TargetId},
-    model::{Expect, Fence},
+    model::{DeploymentId, End, Event, Expect, Fence, Millis, Payload, Plan, ReleaseId, ServiceName, ServiceSpec},
+    model::{Standing, StepId, TargetId, World},
     observer::{Notice, Progress},
     strategy::{PlanInput, Strategy},
     target::TargetError,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// What is to run.
 pub struct Request {
@@ -68,10 +68,24 @@ const REMEMBERED: usize = 10;
 /// The pause between two tries to take a lease that somebody holds.
 const LEASE_PAUSE: Duration = Duration::from_millis(200);
 
-/// A lease, and on whose behalf.
+/// How long the keeper of journal and lease may take to answer.
+const ANSWER_BY: Duration = Duration::from_secs(30);
+/// How long looking at the target may take before anything has changed.
+const OBSERVE_BY: Duration = Duration::from_secs(120);
+/// How long it may take to make late calls of an earlier holder miss.
+const ADOPT_BY: Duration = Duration::from_secs(120);
+
+/// A lease, and what is wished under it while no person wishes anything.
+#[derive(Clone, Copy)]
 struct Held {
     grant: Grant,
-    interrupt: Interrupt,
+    wish: Wish,
+}
+
+impl Held {
+    fn going_back(self, why: &'static str) -> Self {
+        Self { wish: Wish::GoBack(why), ..self }
+    }
 }
 
 impl Engine {
@@ -95,15 +109,25 @@ impl Engine {
                     if theirs != strategy.name() {
                         return Err(EngineError::OtherStrategy { deployment, theirs, ours: strategy.name().into() });
                     }
-                    return self.carry_on(held, deployment, state, &request.payloads, options).await;
+                    let is_all = state.plan().services == request.services;
+                    let report = self.carry_on(held, deployment, state, &request.payloads, options).await?;
+                    if is_all || report.finish != Finish::Ended(End::Succeeded) {
+                        return Ok(report);
+                    }
+                    // the same releases, but perhaps more instances of them
+                    let plan = self.keeping(held.grant, self.plan_now(&request.services, strategy)).await??;
+                    return match plan.steps.is_empty() {
+                        true => Ok(report),
+                        false => self.run_new(held, plan, &request.payloads, options).await,
+                    };
                 }
-                let held = Held { interrupt: unwinding("another release is deployed"), ..*held };
-                let report = self.carry_on(&held, deployment, state, &BTreeMap::new(), options).await?;
-                if matches!(report.finish, Finish::Ended(End::Stuck { .. } | End::Halted { .. })) {
+                let back = held.going_back("another release is deployed");
+                let report = self.carry_on(back, deployment, state, &BTreeMap::new(), options).await?;
+                if !matches!(report.finish, Finish::Ended(End::RolledBack { .. } | End::Cancelled { .. })) {
                     return Ok(report);
                 }
             }
-            let plan = self.plan_now(&request.services, strategy).await?;
+            let plan = self.keeping(held.grant, self.plan_now(&request.services, strategy)).await??;
             self.run_new(held, plan, &request.payloads, options).await
         })
         .await
@@ -136,7 +160,7 @@ impl Engine {
                 let expected = "no interrupted deployment".into();
                 return Err(EngineError::Stale { expected, found: format!("deployment {deployment}, interrupted") });
             }
-            let world = self.world(&services(&plan)).await.map_err(EngineError::Observe)?;
+            let world = self.world_now(&services(&plan)).await?;
             let basis = Expect { ready: plan.basis.clone(), done: Vec::new() };
             if let Standing::Conflict { expected, found } = basis.standing(&world) {
                 return Err(EngineError::Stale { expected, found });
@@ -165,37 +189,45 @@ impl Engine {
     pub async fn abort(&self, options: &Options) -> Result<Report, EngineError> {
         self.with_lease(options, async |held| {
             let (deployment, state) = self.interrupted().await?.ok_or(EngineError::NothingInterrupted)?;
-            let held = Held { interrupt: unwinding("it was aborted"), ..*held };
-            self.carry_on(&held, deployment, state, &BTreeMap::new(), options).await
+            self.carry_on(held.going_back("it was aborted"), deployment, state, &BTreeMap::new(), options).await
         })
         .await
     }
 
-    /// Does something under the lease, and gives it back whatever comes of it.
+    /// Does something under the lease, and gives it back unless something may still be under way: whoever takes it then
+    /// must adopt.
     async fn with_lease<T>(
         &self,
         options: &Options,
-        work: impl AsyncFnOnce(&Held) -> Result<T, EngineError>,
+        work: impl AsyncFnOnce(Held) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
         let grant = self.take_lease(options).await?;
-        let result = async {
-            if grant.before != LeaseEnd::Freed {
-                self.adopt(grant).await?;
-            }
-            work(&Held { grant, interrupt: options.interrupt.clone() }).await
-        };
-        let result = result.await;
-        if !matches!(result, Err(EngineError::TakenOver { .. })) {
+        if grant.before != LeaseEnd::Freed {
+            // kept where this fails, or the next deployer would have nobody to adopt from
+            self.keeping(grant, self.adopt(grant)).await??;
+        }
+        let result = work(Held { grant, wish: Wish::None }).await;
+        if !matches!(result, Err(EngineError::TakenOver { .. } | EngineError::Journal(_))) {
             // it expires by itself where this fails
-            let _ = self.lease.free(grant.fence).await;
+            let _ = timeout(ANSWER_BY, self.lease.free(grant.fence)).await;
         }
         result
+    }
+
+    /// Renews the lease while something is done.
+    async fn keeping<T>(&self, grant: Grant, work: impl Future<Output = T>) -> Result<T, EngineError> {
+        tokio::select! {
+            biased;
+            error = keep_lease(self, grant) => Err(error),
+            result = work => Ok(result),
+        }
     }
 
     async fn take_lease(&self, options: &Options) -> Result<Grant, EngineError> {
         let until = Instant::now() + options.lease_wait.duration();
         loop {
-            match self.lease.take(&self.holder).await {
+            let taken = timeout(ANSWER_BY, self.lease.take(&self.holder)).await;
+            match taken.unwrap_or_else(|elapsed| Err(LeaseError::Unreachable(elapsed.into()))) {
                 Ok(grant) => return Ok(grant),
                 Err(LeaseError::Held { holder, left }) if Instant::now() < until => {
                     let wait = Millis::from(until.saturating_duration_since(Instant::now()));
@@ -207,25 +239,46 @@ impl Engine {
         }
     }
 
+    /// What is there, before anything is changed.
+    async fn world_now(&self, services: &[ServiceName]) -> Result<World, EngineError> {
+        let world = timeout(OBSERVE_BY, self.world(services)).await;
+        let world = world.unwrap_or_else(|elapsed| Err(TargetError::unreachable("the target", elapsed)));
+        world.map_err(EngineError::Observe)
+    }
+
+    async fn deployments(&self) -> Result<Vec<DeploymentId>, EngineError> {
+        answered(self.journal.deployments()).await
+    }
+
+    async fn records(&self, deployment: DeploymentId) -> Result<Vec<Record>, EngineError> {
+        answered(self.journal.read(deployment)).await
+    }
+
+    pub(super) async fn append(&self, deployment: DeploymentId, record: &Record) -> Result<(), EngineError> {
+        answered(self.journal.append(deployment, record)).await
+    }
+
     /// Makes late calls of a holder that didn't give its lease back miss.
     async fn adopt(&self, grant: Grant) -> Result<(), EngineError> {
-        let deployment = self.journal.deployments().await?.last().copied().unwrap_or(DeploymentId(0));
-        let deadline = Instant::now() + grant.ttl.duration();
+        let deployment = self.deployments().await?.last().copied().unwrap_or(DeploymentId(0));
+        let deadline = Instant::now() + ADOPT_BY;
         let cx = Behalf { deployment, fence: grant.fence }.cx(&StepId::new("adopt"), deadline);
-        self.target.adopt(&cx, grant.before).await.map_err(|error| stopped(error, grant.fence))
+        let adopted = timeout_at(deadline, self.target.adopt(&cx, grant.before)).await;
+        let adopted = adopted.unwrap_or_else(|elapsed| Err(TargetError::unreachable("the target", elapsed)));
+        adopted.map_err(|error| stopped(error, grant.fence))
     }
 
     /// The last deployment, if it hasn't ended.
     async fn interrupted(&self) -> Result<Option<(DeploymentId, State)>, EngineError> {
-        let Some(deployment) = self.journal.deployments().await?.last().copied() else { return Ok(None) };
-        let records = self.journal.read(deployment).await?;
+        let Some(deployment) = self.deployments().await?.last().copied() else { return Ok(None) };
+        let records = self.records(deployment).await?;
         let state = State::replay(&records).map_err(|source| EngineError::State { deployment, source })?;
         Ok(state.filter(|state| state.end().is_none()).map(|state| (deployment, state)))
     }
 
     async fn plan_now(&self, wanted: &[ServiceSpec], strategy: &dyn Strategy) -> Result<Plan, EngineError> {
         let names: Vec<_> = wanted.iter().map(|spec| spec.release.service.clone()).collect();
-        let world = self.world(&names).await.map_err(EngineError::Observe)?;
+        let world = self.world_now(&names).await?;
         let home: TargetId = self.target.id().clone();
         let input = PlanInput {
             capabilities: BTreeMap::from([(home.clone(), self.target.capabilities())]),
@@ -241,8 +294,8 @@ impl Engine {
     /// What the last deployments knew of their releases.
     async fn known(&self) -> Result<BTreeMap<ReleaseId, ServiceSpec>, EngineError> {
         let mut known = BTreeMap::new();
-        for deployment in self.journal.deployments().await?.into_iter().rev().take(REMEMBERED) {
-            for record in self.journal.read(deployment).await?.into_iter().take(1) {
+        for deployment in self.deployments().await?.into_iter().rev().take(REMEMBERED) {
+            for record in self.records(deployment).await?.into_iter().take(1) {
                 if let Event::Planned { plan } = record.event {
                     for spec in plan.services {
                         known.entry(spec.release.id.clone()).or_insert(spec);
@@ -255,7 +308,7 @@ impl Engine {
 
     async fn run_new(
         &self,
-        held: &Held,
+        held: Held,
         plan: Plan,
         payloads: &BTreeMap<ReleaseId, Payload>,
         options: &Options,
@@ -263,19 +316,19 @@ impl Engine {
         if plan.steps.is_empty() {
             return Ok(Report { deployment: None, finish: Finish::Unchanged });
         }
-        let last = self.journal.deployments().await?.last().map_or(0, |last| last.0);
+        let last = self.deployments().await?.last().map_or(0, |last| last.0);
         let deployment = DeploymentId(last + 1);
         let event = Event::Planned { plan: Box::new(plan) };
         let state = State::begin(&event).map_err(|source| EngineError::State { deployment, source })?;
         let record = Record::new(1, held.grant.fence, event);
-        self.journal.append(deployment, &record).await?;
+        self.append(deployment, &record).await?;
         (self.observer)(&Notice::Event { deployment, record: Box::new(record) });
         self.carry_on(held, deployment, state, payloads, options).await
     }
 
     async fn carry_on(
         &self,
-        held: &Held,
+        held: Held,
         deployment: DeploymentId,
         state: State,
         payloads: &BTreeMap<ReleaseId, Payload>,
@@ -283,8 +336,9 @@ impl Engine {
     ) -> Result<Report, EngineError> {
         self.accepts(state.active())?;
         let behalf = Behalf { deployment, fence: held.grant.fence };
-        let interrupt = held.interrupt.clone();
-        let mut run = Run { engine: self, behalf, grant: held.grant, state, payloads, interrupt };
+        let interrupt = options.interrupt.clone();
+        let (grant, wish, past) = (held.grant, held.wish, state.ended().cloned().collect());
+        let mut run = Run { engine: self, behalf, grant, state, payloads, interrupt, wish, past };
         run.lease_taken().await?;
         let state = run.until_rest().await?;
         let finish = match state.end() {
@@ -292,7 +346,11 @@ impl Engine {
             None => Finish::Suspended(state.suspended().unwrap_or("it waits").into()),
         };
         if finish == Finish::Ended(End::Succeeded) {
-            self.prune(state.plan(), behalf, options.keep).await;
+            let prune = self.prune(state.plan(), behalf, options.keep);
+            if self.keeping(held.grant, prune).await.is_err() {
+                let text = "earlier releases may still be there: somebody else deploys now, and tries again".into();
+                self.tell(Progress::Warning { text });
+            }
         }
         Ok(Report { deployment: Some(deployment), finish })
     }
@@ -302,7 +360,7 @@ impl Engine {
         let deadline = Instant::now() + PRUNE_BY;
         let cx = behalf.cx(&StepId::new("prune"), deadline);
         for service in services(plan) {
-            let pruned = tokio::time::timeout_at(deadline, self.target.prune(&cx, &service, keep)).await;
+            let pruned = timeout_at(deadline, self.target.prune(&cx, &service, keep)).await;
             let why = match pruned {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) => error.to_string(),
@@ -317,8 +375,9 @@ impl Engine {
 /// How long clearing kept releases may take.
 const PRUNE_BY: Duration = Duration::from_secs(60);
 
-fn unwinding(why: &'static str) -> Interrupt {
-    Interrupt::with(Wish::GoBack(why))
+async fn answered<T>(answer: impl Future<Output = Result<T, JournalError>>) -> Result<T, EngineError> {
+    let answer = timeout(ANSWER_BY, answer).await;
+    Ok(answer.unwrap_or_else(|elapsed| Err(JournalError::Unreachable(elapsed.into())))?)
 }
 
 fn stopped(error: TargetError, ours: Fence) -> EngineError {

@@ -22,7 +22,7 @@ pub enum EngineError {
     },
     /// The journal couldn't be read or written. Nothing more was done.
     #[error("the journal failed; nothing further was started: run the same command again once that is mended")]
-    Journal(#[from] JournalError),
+    Journal(#[source] JournalError),
     /// The journal's records don't follow each other.
     #[error("the journal of deployment {deployment} can't be understood; move it away to start anew")]
     State {
@@ -72,6 +72,15 @@ pub enum EngineError {
     /// No deployment was interrupted.
     #[error("there is no interrupted deployment")]
     NothingInterrupted,
+}
+
+impl From<JournalError> for EngineError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Fenced { ours, .. } => Self::TakenOver { ours },
+            other => Self::Journal(other),
+        }
+    }
 }
 
 impl From<LeaseError> for EngineError {

@@ -23,11 +23,6 @@ impl Interrupt {
         self.0.send_replace(Wish::Halt);
     }
 
-    /// A wish that is there before the run.
-    pub(crate) fn with(wish: Wish) -> Self {
-        Self(Arc::new(watch::Sender::new(wish)))
-    }
-
     pub(crate) fn wish(&self) -> Wish {
         *self.0.borrow()
     }

@@ -1,13 +1,13 @@
 use super::{
     Engine, EngineError, Interrupt, State, StepState,
-    decide::{Decision, decide, way_back},
+    decide::{Decision, Wish, decide, way_back},
     hands::{Behalf, only_waits},
     perform::Fenced,
 };
 use crate::{
     journal::Record,
     lease::{Grant, LeaseError},
-    model::{Event, GuardId, Outcome, Payload, ReleaseId, StepId, Watch},
+    model::{Event, GuardId, Op, Outcome, Payload, ReleaseId, Step, StepId, Watch},
     observer::{Notice, Progress},
 };
 use futures_util::{
@@ -26,6 +26,10 @@ pub(super) struct Run<'e> {
     pub(super) state: State,
     pub(super) payloads: &'e BTreeMap<ReleaseId, Payload>,
     pub(super) interrupt: Interrupt,
+    /// What is wished while no person wishes anything.
+    pub(super) wish: Wish,
+    /// The steps that an earlier process has ended.
+    pub(super) past: BTreeSet<StepId>,
 }
 
 /// Futures under way by name, each of which can be given up.
@@ -77,7 +81,8 @@ impl<'e> Run<'e> {
         let lost = keep_lease(self.engine, self.grant);
         let mut lost = std::pin::pin!(lost);
         loop {
-            let wish = self.interrupt.wish();
+            let persons = self.interrupt.wish();
+            let wish = if persons == Wish::None { self.wish } else { persons };
             match decide(&self.state, &steps.keys(), wish) {
                 Decision::Start(ready) => {
                     for id in ready {
@@ -117,7 +122,7 @@ impl<'e> Run<'e> {
                     self.tell_logs(&guard).await;
                     self.append(Event::GuardFailed { guard, reason }).await?;
                 },
-                () = self.interrupt.changed_from(wish) => {}
+                () = self.interrupt.changed_from(persons) => {}
             }
         }
     }
@@ -145,14 +150,38 @@ impl<'e> Run<'e> {
             self.append(Event::StepStarted { step: id.clone() }).await?;
         }
         let (engine, plan, behalf, payloads) = (self.engine, self.state.active().clone(), self.behalf, self.payloads);
-        let name = id.clone();
+        let (name, stale) = (id.clone(), self.stale_checks(id));
         steps.push(id.clone(), async move {
+            for Step { op, .. } in stale.iter().filter_map(|check| plan.step(check)) {
+                if let Op::Check { workload, check, clocks } = op
+                    && let Err(reason) = engine.check(&name, workload, check, *clocks).await
+                {
+                    return Ok(Outcome::Failed { reason });
+                }
+            }
             match plan.step(&name) {
                 Some(step) => engine.perform(step, behalf, again, payloads).await,
                 None => Ok(Outcome::Failed { reason: "it isn't in the plan".into() }),
             }
         });
         Ok(())
+    }
+
+    /// The checks that an earlier process made of instances which are to get requests now: they may have ended since.
+    fn stale_checks(&self, id: &StepId) -> Vec<StepId> {
+        let plan = self.state.active();
+        let Some(Op::Route { shares, .. }) = plan.step(id).map(|step| &step.op) else { return Vec::new() };
+        let is_stale = |step: &&Step| match &step.op {
+            Op::Check { workload, .. } => self.past.contains(&step.id) && shares.of(workload).is_some(),
+            _ => false,
+        };
+        let mut stale: Vec<&Step> = Vec::new();
+        for step in plan.steps.iter().filter(is_stale) {
+            if stale.iter().all(|other| other.op != step.op) {
+                stale.push(step);
+            }
+        }
+        stale.into_iter().map(|step| step.id.clone()).collect()
     }
 
     /// Begins and ends the guards whose time it is.
@@ -183,7 +212,7 @@ impl<'e> Run<'e> {
         let deployment = self.behalf.deployment;
         let next = self.state.apply(&event).map_err(|source| EngineError::State { deployment, source })?;
         let record = Record::new(next.seq(), self.behalf.fence, event);
-        self.engine.journal.append(deployment, &record).await?;
+        self.engine.append(deployment, &record).await?;
         self.state = next;
         (self.engine.observer)(&Notice::Event { deployment, record: Box::new(record) });
         Ok(())
@@ -191,7 +220,7 @@ impl<'e> Run<'e> {
 }
 
 /// Renews the lease for as long as it is polled; ends only when it is lost.
-async fn keep_lease(engine: &Engine, grant: Grant) -> EngineError {
+pub(super) async fn keep_lease(engine: &Engine, grant: Grant) -> EngineError {
     let ttl = grant.ttl.duration();
     let mut held = Instant::now();
     loop {

@@ -175,6 +175,11 @@ impl State {
         self.steps.get(id)
     }
 
+    /// The steps of either plan that are over.
+    pub(crate) fn ended(&self) -> impl Iterator<Item = &StepId> {
+        self.steps.iter().filter(|(_, state)| matches!(state, StepState::Ended(_))).map(|(id, _)| id)
+    }
+
     /// What went wrong in the plan that runs.
     pub fn trouble(&self) -> Option<&Trouble> {
         self.trouble.as_ref()

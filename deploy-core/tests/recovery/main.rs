@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod after;
+mod hangs;
+mod hold;
 mod plans;
 mod site;
