@@ -51,9 +51,9 @@ impl Entry {
         }
     }
 
-    /// How it ended, and why.
+    /// How it ended, and why, on one line whatever was said.
     fn outcome(&self) -> String {
-        match (&self.end, &self.suspended) {
+        let outcome = match (&self.end, &self.suspended) {
             _ if self.strategy.is_empty() => "its journal can't be understood".into(),
             (Some(End::Succeeded), _) => "done".into(),
             (Some(End::RolledBack { why }), _) => format!("taken back: {why}"),
@@ -62,7 +62,8 @@ impl Entry {
             (Some(End::Stuck { why }), _) => format!("stuck: {why}"),
             (None, Some(why)) => format!("suspended: {why}"),
             (None, None) => "under way, or interrupted".into(),
-        }
+        };
+        outcome.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     /// `deployment 8 (rolling, web v2) done at 2026-11-21 08:12:03`.

@@ -206,7 +206,7 @@ fn history_in_columns() {
     let (plan, _) = planned("blue-green", vec![spec("web", "v1", 2), database()], World::default());
     let first = State::begin(&Event::Planned { plan: Box::new(plan) }).unwrap();
     let at = |second| jiff::Timestamp::from_second(1_763_712_000_i64 + second).unwrap();
-    let back = told.story.state().unwrap().apply(&Event::Ended(End::RolledBack { why: "web/check: no".into() }));
+    let back = told.story.state().unwrap().apply(&Event::Ended(End::RolledBack { why: "web/check:\n no".into() }));
     let deployments = [
         Deployment { id: NUMBER, began: at(60), last: at(95), state: Some(back.unwrap()) },
         Deployment { id: DeploymentId(7), began: at(0), last: at(3), state: Some(first) },
