@@ -58,7 +58,7 @@ impl State {
         if self.rollouts.get(&workload.service).is_some_and(|rollout| rollout.is_of(workload)) {
             return;
         }
-        let there = self.ordinals(workload, stays);
+        let there = self.ordinals(workload, SimInstance::stays);
         for _ in there.len()..spec {
             self.start_new(workload);
         }
@@ -76,11 +76,11 @@ impl State {
         let Rollout { from, to, pace, .. } = &rollout;
         let wanted = self.sets.get(to).map_or(0, |set| set.spec as usize);
         let surge = if pace.surge == 0 && pace.unavailable == 0 { 1 } else { pace.surge as usize };
-        let (old, new) = (self.ordinals(from, stays), self.ordinals(to, stays));
+        let (old, new) = (self.ordinals(from, SimInstance::stays), self.ordinals(to, SimInstance::stays));
         for _ in new.len()..wanted.min((wanted + surge).saturating_sub(old.len())) {
             self.start_new(to);
         }
-        let ready = |instance: &SimInstance| stays(instance) && instance.answers(now);
+        let ready = |instance: &SimInstance| instance.stays() && instance.answers(now);
         let (mut serving, ready_old) = (self.ordinals(to, ready).len(), self.ordinals(from, ready));
         serving += ready_old.len();
         for ordinal in old.iter().rev() {
@@ -194,8 +194,4 @@ impl State {
     pub(super) fn spec(&self, workload: &WorkloadRef) -> u32 {
         self.sets.get(workload).map_or(0, |set| set.spec)
     }
-}
-
-fn stays(instance: &SimInstance) -> bool {
-    instance.is_live() && instance.retires.is_none()
 }

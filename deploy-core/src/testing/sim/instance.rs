@@ -44,6 +44,11 @@ impl SimInstance {
         self.status == Status::Live
     }
 
+    /// Live, and not on its way out.
+    pub(super) fn stays(&self) -> bool {
+        self.is_live() && self.retires.is_none()
+    }
+
     /// Whether it is there to be asked for: also while it is being stopped.
     pub(super) fn is_asked(&self) -> bool {
         self.status != Status::Kept

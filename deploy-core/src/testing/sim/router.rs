@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 /// What moves traffic in a [`SimWorld`]: acknowledged and counted on a host, unseen in a cluster.
 ///
-/// An instance that is created in a workload which is routed already gets traffic once it was seen healthy.
+/// An instance that is created in a workload which is routed already gets traffic once it was seen healthy. A cluster never
+/// sends traffic to what its own test hasn't found ready: a route that comes too early leaves too few that serve.
 #[derive(Debug)]
 pub struct SimRouter {
     world: SimWorld,

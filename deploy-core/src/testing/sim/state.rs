@@ -90,6 +90,8 @@ pub(super) struct Scripts {
 #[derive(Debug, Default)]
 pub(super) struct Promises {
     pub(super) floors: BTreeMap<ServiceName, u32>,
+    /// What is left of each floor after instances fell by themselves, and how many had fallen when that was looked at.
+    pub(super) left: BTreeMap<ServiceName, (u32, u32)>,
     /// Services that are below their floor, and for which that was written down.
     pub(super) below: BTreeSet<ServiceName>,
     pub(super) exclusive: BTreeSet<ServiceName>,
@@ -133,6 +135,7 @@ impl State {
         while let Some(at) = self.next_change().filter(|at| *at <= to) {
             self.now = at;
             self.cause = "time passed".into();
+            self.check_promises(); // what fell by itself has fallen before anybody reacts
             self.settle();
         }
         self.now = self.now.max(to);
@@ -275,7 +278,13 @@ impl State {
     pub(super) fn check_promises(&mut self) {
         for (service, promised) in self.promises.floors.clone() {
             let (serving, fell) = self.serving(&service);
-            if serving + fell >= promised {
+            // what falls by itself is forgiven, also once it was taken away, until others serve in its place
+            let (left, fell_before) = self.promises.left.get(&service).copied().unwrap_or((promised, 0));
+            let left = left.saturating_sub(fell.saturating_sub(fell_before));
+            let kept = serving >= left || serving + fell >= promised;
+            let next = if kept { serving.min(promised) } else { left };
+            self.promises.left.insert(service.clone(), (next, fell));
+            if kept {
                 self.promises.below.remove(&service);
             } else if self.promises.below.insert(service.clone()) {
                 self.breach(Breach::BelowPromise { service, serving, promised });

@@ -40,7 +40,7 @@ impl State {
     pub(super) fn set_routes(&mut self, service: &ServiceName, to: Shares) {
         self.routes.insert(service.clone(), to);
         for workload in self.workloads(service) {
-            for ordinal in self.ordinals(&workload, SimInstance::is_live) {
+            for ordinal in self.ordinals(&workload, SimInstance::stays) {
                 match self.is_entitled(&workload, ordinal) {
                     true => self.gain(&workload, ordinal),
                     false => self.lose(&workload, ordinal),
@@ -53,9 +53,7 @@ impl State {
     pub(super) fn join(&mut self) {
         let workloads: Vec<_> = self.routes.keys().flat_map(|service| self.workloads(service)).collect();
         for workload in workloads {
-            let seen = |instance: &SimInstance| {
-                instance.is_live() && instance.seen && instance.retires.is_none() && !instance.traffic.routed
-            };
+            let seen = |instance: &SimInstance| instance.stays() && instance.seen && !instance.traffic.routed;
             for ordinal in self.ordinals(&workload, seen) {
                 if self.is_entitled(&workload, ordinal) {
                     self.gain(&workload, ordinal);
@@ -95,11 +93,13 @@ impl State {
         instances.filter(|instance| which(instance)).map(|instance| instance.ordinal).collect()
     }
 
-    /// Whether the routes mean this instance.
+    /// Whether the routes mean this instance. A cluster leaves out what isn't ready by its own test.
     fn is_entitled(&self, workload: &WorkloadRef, ordinal: u32) -> bool {
         let routes = self.routes.get(&workload.service);
         let Some(share) = routes.and_then(|routes| routes.of(workload)) else { return false };
-        let place = self.ordinals(workload, SimInstance::is_live).iter().position(|live| *live == ordinal);
+        let cluster = self.is_cluster();
+        let meant = |instance: &SimInstance| instance.stays() && (instance.seen || !cluster);
+        let place = self.ordinals(workload, meant).iter().position(|live| *live == ordinal);
         place.is_some_and(|place| share.instances.is_none_or(|most| place < most as usize))
     }
 

@@ -147,7 +147,10 @@ impl SimWorld {
     /// From now on, at least so many instances of a service must serve. What falls by itself isn't held against the
     /// deployer, and where the owner of the counts asks for fewer, fewer are promised.
     pub fn promise(&self, service: &ServiceName, serving: u32) {
-        self.change("the promise", |state| state.promises.floors.insert(service.clone(), serving));
+        self.change("the promise", |state| {
+            state.promises.left.remove(service);
+            state.promises.floors.insert(service.clone(), serving);
+        });
     }
 
     /// From now on, instances of two releases of a service may not be alive at once.
