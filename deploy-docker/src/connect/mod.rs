@@ -84,6 +84,47 @@ fn client(endpoint: &Endpoint) -> Result<Docker, ConnectError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Connects to something that answers every request with this.
+    async fn answered(status: &str, body: &str) -> Result<Connection, ConnectError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("engine.sock");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let text = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let server = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = [0; 4096];
+                let _ = stream.read(&mut head).await;
+                let _ = stream.write_all(text.as_bytes()).await;
+            }
+        });
+        let options = ConnectOptions { host: Some(format!("unix://{}", path.display())), ..Default::default() };
+        let connected = Connection::open(&options).await;
+        server.abort();
+        connected
+    }
+
+    #[tokio::test]
+    async fn an_engine_tells_its_version_and_platform() {
+        let found = answered("200 OK", r#"{"ApiVersion":"1.41","Os":"linux","Arch":"arm64"}"#).await.unwrap();
+        assert_eq!((found.platform.as_str(), found.api), ("linux/arm64", (1, 41)));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_engine_of_ours_is_told_apart() {
+        let old = answered("200 OK", r#"{"ApiVersion":"1.40","Os":"linux","Arch":"amd64"}"#).await.unwrap_err();
+        assert!(matches!(old, ConnectError::TooOld { found, .. } if found == "1.40"));
+        let other = answered("200 OK", "<html>").await.unwrap_err();
+        assert!(matches!(other, ConnectError::NotUnderstood { .. }), "{other:?}");
+        let refused = answered("403 Forbidden", r#"{"message":"no"}"#).await.unwrap_err();
+        assert!(matches!(refused, ConnectError::NotUnderstood { .. }), "{refused:?}");
+        let options = ConnectOptions { host: Some("unix:///nowhere.sock".into()), ..Default::default() };
+        let missing = Connection::open(&options).await.unwrap_err();
+        assert!(matches!(missing, ConnectError::NotThere { .. }), "{missing:?}");
+        let options = ConnectOptions { host: Some("ssh://host".into()), ..Default::default() };
+        assert!(matches!(Connection::open(&options).await.unwrap_err(), ConnectError::Ssh { .. }));
+    }
 
     #[test]
     fn versions_compare_as_numbers() {
