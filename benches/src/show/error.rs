@@ -57,7 +57,7 @@ pub enum ShowError {
         found: String,
     },
     /// A person ended it.
-    #[error("go on after Ctrl-C; everything was removed")]
+    #[error("go on after a signal; everything was removed")]
     Interrupted,
 }
 

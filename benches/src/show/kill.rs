@@ -178,9 +178,12 @@ impl Play<'_> {
                 traffic::note(&report, &mut faults);
             }
             untidy(&self.project.instances().await?, &act.version, &mut faults);
-            let why = "it had ended before";
+            let ended_first = !killed && matches!(left_at(&first), Left::Over);
+            faults.unless(killed || ended_first, || {
+                format!("it ended by itself, with status {}: {}", first.code(), first.said())
+            });
             match (killed, faults.is_empty()) {
-                (false, true) => self.table.aside(&row, why),
+                (false, true) => self.table.aside(&row, "it had ended before"),
                 _ => self.table.row(&row, &faults),
             }
             self.becomes(act.version);

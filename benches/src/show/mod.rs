@@ -33,6 +33,7 @@ use instance::Instance;
 use project::{Ask, Project, free_port};
 use recipe::Recipe;
 use table::{Faults, Table};
+use tokio::signal::unix::{SignalKind, signal};
 use traffic::{Connections, Traffic};
 
 /// Shows one line, and removes everything at the end, whatever came of it. Whether all that was shown is good.
@@ -53,9 +54,11 @@ pub async fn run(args: Args) -> Result<bool, ShowError> {
             Line::OtherRelease => other_release::show(&project, &args).await,
         }
     };
+    let mut terminate = signal(SignalKind::terminate()).map_err(ShowError::io("listen for signals"))?;
     let shown = tokio::select! {
         shown = showing => shown,
         _ = tokio::signal::ctrl_c() => Err(ShowError::Interrupted),
+        _ = terminate.recv() => Err(ShowError::Interrupted),
     };
     let left = project.remove().await?;
     if !left.is_empty() {

@@ -9,9 +9,7 @@ use tokio::time::sleep;
 const MARGIN: Duration = Duration::from_millis(700);
 /// The longest gap that is no fault, in microseconds.
 const GAP_US: u64 = 100_000;
-/// A generator that was later than this may have made a gap itself, in microseconds.
-const LATE_US: u64 = 50_000;
-/// How often a run is repeated whose gap may be the generator's.
+/// How often a run is repeated in which the generator itself was more than 50 ms late.
 pub const REPEATS: usize = 3;
 
 /// Which connections requests are sent on.
@@ -112,7 +110,7 @@ impl Traffic {
 pub enum Judgement {
     /// Nothing was lost, and nothing was slow.
     Good,
-    /// A gap that the generator may have made itself.
+    /// Not good, but the generator itself was late, which may be why.
     GeneratorLate,
     /// Requests were lost, or there was a gap.
     Bad,
@@ -120,11 +118,10 @@ pub enum Judgement {
 
 /// Judges a report: nothing may be lost, and no gap be longer than 100 ms.
 pub fn judge(report: &Report) -> Judgement {
-    let gap = report.longest_gap;
-    match (report.lost_total(), gap.length_us > GAP_US) {
-        (0, false) => Judgement::Good,
-        (0, true) if gap.lateness_us > LATE_US => Judgement::GeneratorLate,
-        _ => Judgement::Bad,
+    match report.lost_total() == 0 && report.longest_gap.length_us <= GAP_US {
+        true => Judgement::Good,
+        false if report.generator_stalled() => Judgement::GeneratorLate,
+        false => Judgement::Bad,
     }
 }
 

@@ -52,9 +52,18 @@ pub(super) async fn show(project: &Project, args: &Args) -> Result<bool, ShowErr
     if args.wants("waits") {
         good &= waits(project, args).await?;
     }
+    let cases: Vec<_> = CASES.iter().filter(|case| args.wants(case.name)).collect();
+    if !cases.is_empty() {
+        good &= freezes(project, args, &cases).await?;
+    }
+    Ok(good)
+}
+
+/// One is frozen before each removal, and wakes up after another has taken over.
+async fn freezes(project: &Project, args: &Args, cases: &[&Case]) -> Result<bool, ShowError> {
     let columns = ["frozen______", "at_________", "other______", "status", "other s", "woken"];
     let mut table = Table::new("Frozen past its lease, and woken up", &[&columns[..], &traffic::HEADINGS].concat());
-    for case in CASES.iter().filter(|case| args.wants(case.name)) {
+    for case in cases {
         let good = |version: String| Recipe::good(version).in_batches_of(case.batch);
         project.deploy(&good(project.next_version()), case.strategy).await?;
         let whole = project.deploy(&good(project.next_version()), case.strategy).await?;
@@ -65,7 +74,7 @@ pub(super) async fn show(project: &Project, args: &Args) -> Result<bool, ShowErr
             }
         }
     }
-    Ok(table.finish() && good)
+    Ok(table.finish())
 }
 
 /// The second waits for the first, and says who that is.
