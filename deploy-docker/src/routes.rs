@@ -24,10 +24,11 @@ pub(crate) fn shares(routes: &Routes) -> Result<Shares, TargetError> {
     })
 }
 
-/// Routes that send requests to those instances, the lowest ordinals first.
+/// Routes that send requests to those instances, the lowest ordinals first, and of these to the ones that run: an old
+/// one that has ended is no reason not to deploy, nor not to go back.
 ///
 /// # Errors
-/// Where a share names more instances than there are.
+/// Where nobody would answer, or a share names more instances than there are.
 pub(crate) fn routes(shares: &Shares, sets: &BTreeMap<WorkloadRef, Vec<&Container>>) -> Result<Routes, TargetError> {
     let mut backends = Vec::new();
     for share in shares.iter() {
@@ -35,12 +36,14 @@ pub(crate) fn routes(shares: &Shares, sets: &BTreeMap<WorkloadRef, Vec<&Containe
         let count = share.instances.unwrap_or(u32::try_from(set.len()).unwrap_or(u32::MAX)).max(1);
         if set.len() < count as usize {
             return Err(TargetError::Conflict {
-                expected: format!("{count} running instances of {}", share.workload.release),
+                expected: format!("{count} instances of {}", share.workload.release),
                 found: set.len().to_string(),
             });
         }
+        let up: Vec<_> = set.iter().take(count as usize).filter(|one| one.is_up()).collect();
+        let count = u32::try_from(up.len()).unwrap_or(u32::MAX);
         let parts = u32::from(share.weight.0) * PARTS;
-        for (index, one) in (0..count).zip(set) {
+        for (index, one) in (0..count).zip(up) {
             backends.push(Backend {
                 instance: InstanceName(one.short_id().to_owned()),
                 release: share.workload.release.clone(),
@@ -50,6 +53,9 @@ pub(crate) fn routes(shares: &Shares, sets: &BTreeMap<WorkloadRef, Vec<&Containe
                 weight: parts / count + u32::from(index < parts % count),
             });
         }
+    }
+    if backends.is_empty() && !shares.is_empty() {
+        return Err(TargetError::Conflict { expected: shares.to_string(), found: "no running instance".into() });
     }
     let asked = serde_json::to_value(shares).map_err(|error| TargetError::Rejected { why: error.to_string() })?;
     Ok(Routes { backends, asked })
@@ -98,9 +104,21 @@ mod tests {
         let some = containers(['a', 'b', 'c']);
         let sets = BTreeMap::from([(workload("web-1"), some.iter().collect())]);
         let error = routes(&Shares::new([share("web-1", 10_000, 4)]), &sets).unwrap_err();
-        insta::assert_snapshot!(error, @"expected 4 running instances of web-1, but found 3");
+        insta::assert_snapshot!(error, @"expected 4 instances of web-1, but found 3");
         let error = routes(&Shares::all_to(workload("web-2"), None), &sets).unwrap_err();
-        insta::assert_snapshot!(error, @"expected 1 running instances of web-2, but found 0");
+        insta::assert_snapshot!(error, @"expected 1 instances of web-2, but found 0");
+    }
+
+    #[test]
+    fn of_the_lowest_ordinals_those_that_run_answer() {
+        let mut some = containers(['a', 'b', 'c']);
+        some[0].state = State::EXITED;
+        let sets = BTreeMap::from([(workload("web-1"), some.iter().collect())]);
+        let to = |instances| routes(&Shares::new([share("web-1", 10_000, instances)]), &sets);
+        let names = |routes: Routes| routes.backends.into_iter().map(|one| one.instance.0).collect::<Vec<_>>();
+        // never the third, which is the first to be stopped
+        assert_eq!(names(to(2).unwrap()), ["bbbbbbbbbbbb"]);
+        insta::assert_snapshot!(to(1).unwrap_err(), @"expected 100 % to web-1 (1 instance), but found no running instance");
     }
 
     #[test]

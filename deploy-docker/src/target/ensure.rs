@@ -8,6 +8,7 @@ use crate::{
     names,
     shared::{AT_ONCE, at_once},
 };
+use bollard::models::RestartPolicy;
 use deploy_core::{
     model::{Release, WorkloadRef},
     target::{Cx, TargetError},
@@ -41,6 +42,9 @@ impl Handle {
             self.forget_new(workload).await;
         }
         result?;
+        // a stop that was interrupted left them without one
+        let policy = restart_policy(definition);
+        at_once(AT_ONCE, live.iter().map(|one| self.set_restart(&one.name, policy.clone()))).await?;
         // one that somebody stopped is asked for again
         self.start_all(live.iter().filter(|one| !one.is_up()).map(|one| one.name.clone())).await?;
         self.keep(cx, &surplus).await
@@ -55,8 +59,7 @@ impl Handle {
         all: &[Container],
         plan: &Additions<'_>,
     ) -> Result<(), TargetError> {
-        let policy = definition.content.container.host_config.as_ref().and_then(|host| host.restart_policy.clone());
-        let policy = policy.unwrap_or_else(never);
+        let policy = restart_policy(definition);
         at_once(AT_ONCE, plan.kept.iter().map(|one| self.bring_back(one, policy.clone()))).await?;
         let made = plan.missing.iter().map(|ordinal| async move {
             let name = self.name_of(definition, release, *ordinal);
@@ -112,7 +115,7 @@ impl Handle {
     }
 
     /// Starts a kept instance under its old name. The name comes last: one that runs isn't kept, whatever its name.
-    async fn bring_back(&self, one: &Container, policy: bollard::models::RestartPolicy) -> Result<(), TargetError> {
+    async fn bring_back(&self, one: &Container, policy: RestartPolicy) -> Result<(), TargetError> {
         self.set_restart(&one.name, policy).await?;
         self.start(&one.name).await?;
         self.rename(&one.name, names::live(&one.name)).await
@@ -125,6 +128,12 @@ impl Handle {
             let _ = self.discard(&one.name).await;
         }
     }
+}
+
+/// As the file has it.
+fn restart_policy(definition: &Definition) -> RestartPolicy {
+    let host = definition.content.container.host_config.as_ref();
+    host.and_then(|host| host.restart_policy.clone()).unwrap_or_else(never)
 }
 
 fn of_set<'a>(all: &'a [Container], workload: &WorkloadRef) -> Vec<&'a Container> {
