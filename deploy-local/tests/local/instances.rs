@@ -122,6 +122,8 @@ pub(crate) async fn one_that_was_never_started_is_not_asked_for() -> Outcome {
 /// The number of an ended process was given to another one.
 pub(crate) async fn another_process_of_the_same_number_is_left_alone() -> Outcome {
     let set = Set::new(1, |service| service).await?;
+    // two that start within one tick of the system's clock, of 10 ms, can't be told apart
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     let mut other = tokio::process::Command::new(std::env::current_exe()?)
         .envs([("LOCAL_TEST_ROLE", "service"), ("START_MS", "600000")])
         .kill_on_drop(true)

@@ -52,6 +52,16 @@ async fn deploy_well(folder: &Path, html: &str) -> Finish {
     deploy(folder, html, u32::MAX).await.unwrap().finish
 }
 
+/// The time to live of a deployer's lease passes that was killed, or whose journal failed.
+fn let_the_lease_expire(folder: &Path) {
+    let path = folder.join("lease.json");
+    let mut lease: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    if lease["until"].is_u64() {
+        lease["until"] = 1.into();
+        fs::write(path, lease.to_string()).unwrap();
+    }
+}
+
 /// What a web server shows.
 fn served(folder: &Path) -> String {
     fs::read_to_string(folder.join("current/index.html")).unwrap()
@@ -93,6 +103,7 @@ async fn interrupted_after_any_record_the_same_command_carries_on() {
         let whole = deploy(folder.path(), TWO, records).await.is_ok();
         let shown = served(folder.path());
         assert!(shown == ONE || shown == TWO, "after {records} records: {shown}");
+        let_the_lease_expire(folder.path());
         let finish = deploy_well(folder.path(), TWO).await;
         assert_eq!(finish, if whole { Finish::Unchanged } else { SUCCEEDED }, "after {records} records");
         assert_eq!((served(folder.path()).as_str(), running(folder.path())), (TWO, 1), "after {records} records");
@@ -109,6 +120,7 @@ async fn interrupted_after_any_record_another_page_comes_after_the_way_back() {
         let folder = tempfile::tempdir().unwrap();
         deploy_well(folder.path(), ONE).await;
         deploy(folder.path(), TWO, records).await.unwrap_err();
+        let_the_lease_expire(folder.path());
         assert_eq!(deploy_well(folder.path(), "<html>three</html>").await, SUCCEEDED, "after {records} records");
         let journal = FolderJournal::new(folder.path()).unwrap();
         assert_eq!(journal.deployments().await.unwrap().len(), 3);
