@@ -57,6 +57,14 @@ impl Handle {
         let all = self.listed(cx.fence).await?;
         match proxy_of(&all, &wanted.service) {
             Some(there) if there.is_up() && spec_label(&there.labels).as_ref() == Some(spec) => return Ok(()),
+            // its ports can be had only once, and it holds the agent: taking it away would be an outage
+            Some(there) if there.is_up() => {
+                let why = format!(
+                    "the proxy of {} would have other ports, networks or labels, and can't be changed while it serves; run `deploy down`, then `deploy up`",
+                    wanted.service
+                );
+                return Err(TargetError::Rejected { why });
+            }
             Some(there) => self.take_proxy_away(cx, there).await?,
             None => {}
         }
