@@ -55,7 +55,7 @@ impl Subject for Docker {
 const WEB: &str = "services:\n  web:\n    image: IMAGE\n    command: [/deploy, serve]\n    environment: { VERSION: 'N' }\n    expose: [8080]\n    stop_grace_period: 2s\n";
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it takes minutes: cargo test -p deploy-docker --test engine -- --ignored"]
+#[ignore = "it takes minutes: .ci/run conformance"]
 async fn the_suite_passes() {
     let Some(ground) = Ground::new().await else { return };
     let project = ground.open();
