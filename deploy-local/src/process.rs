@@ -105,6 +105,7 @@ impl Hold {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
     use std::process::{Command, Stdio};
     use std::time::Duration;
 
@@ -112,7 +113,10 @@ mod tests {
         use std::os::unix::process::CommandExt;
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "process::tests::sleeps", "--ignored"]).env("DEPLOY_TEST_MARK", "here");
-        command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap()
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).spawn().unwrap();
+        // Its parent goes on before the kernel has laid out its environment; what it prints comes after.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        child
     }
 
     #[test]
