@@ -141,6 +141,41 @@ async fn a_deployer_that_leaves_abandons_its_lease_at_once() {
 }
 
 #[tokio::test]
+async fn another_agent_goes_on_with_the_lease_of_one_that_was_killed_or_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = args(folder.path(), Duration::from_secs(600));
+    let (mut first, client) = Agent::connect(&args).await;
+    let grant = client.take("ann").await.unwrap();
+    client.append(DeploymentId(1), &record(1, grant.fence)).await.unwrap();
+    first.process.kill().await.unwrap();
+    timeout(LONG, async {
+        while !client.is_over() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .unwrap();
+
+    let (mut second, client) = Agent::connect(&args).await;
+    client.retake(grant.fence).await.unwrap();
+    client.renew(grant.fence).await.unwrap();
+    client.append(DeploymentId(1), &record(2, grant.fence)).await.unwrap();
+    let (_third, successor) = Agent::connect(&args).await;
+    successor.retake(grant.fence).await.unwrap();
+    drop(client);
+    assert!(second.ended().await, "and leaves the lease to the third");
+    successor.append(DeploymentId(1), &record(3, grant.fence)).await.unwrap();
+
+    let (_other, other) = Agent::connect(&args).await;
+    let held = other.take("ben").await;
+    assert!(matches!(&held, Err(LeaseError::Held { holder, .. }) if holder == "ann"), "{held:?}");
+    successor.free(grant.fence).await.unwrap();
+    assert_eq!(other.take("ben").await.unwrap().fence, Fence(2));
+    let late = successor.retake(grant.fence).await;
+    assert!(matches!(&late, Err(AgentError::Refused(refusal)) if refusal.is_fenced()), "{late:?}");
+}
+
+#[tokio::test]
 async fn an_agent_that_is_told_to_end_abandons_its_lease() {
     let folder = tempfile::tempdir().unwrap();
     let args = args(folder.path(), Duration::from_secs(600));

@@ -112,6 +112,22 @@ impl Client {
         }
     }
 
+    /// Whether the connection has ended, so that no question is answered any more.
+    pub fn is_over(&self) -> bool {
+        self.shared.link.is_over() || self.shared.silent.is_cancelled()
+    }
+
+    /// Goes on with a lease that was taken through another agent, which is gone or will be dropped next.
+    ///
+    /// # Errors
+    /// Refused with [`Refusal::NotHeld`] once somebody else has it, or it ended.
+    pub async fn retake(&self, fence: Fence) -> Result<(), AgentError> {
+        match self.ask(&Request::RetakeLease { fence }).await? {
+            Answer::Granted(_) => Ok(()),
+            _ => Err(AgentError::OffTopic { about: "the lease" }),
+        }
+    }
+
     /// Whether the fence is the newest and its lease holds.
     ///
     /// # Errors

@@ -48,13 +48,13 @@ impl Lease {
     }
 }
 
-/// A lease that was taken. While this value lives, its holder lives: when the process ends in whatever way, the lease
-/// is abandoned at once.
+/// A lease that was taken. While this value lives, or another one of the same fence, its holder lives: when the last
+/// process that has one ends in whatever way, the lease is abandoned at once.
 #[derive(Debug)]
 pub struct Taken {
     /// What was granted.
     pub grant: Grant,
-    _alive: File,
+    alive: File,
 }
 
 impl State {
@@ -89,7 +89,26 @@ impl State {
         let path = self.lease_path();
         file::write(&path, &file::versioned(&path, LEASE_FORMAT, &lease)?)?;
         self.forget_holders_before(fence);
-        Ok(Taken { grant: Grant { fence, before: ended, ttl: Millis::from(self.ttl) }, _alive: alive })
+        Ok(Taken { grant: Grant { fence, before: ended, ttl: Millis::from(self.ttl) }, alive })
+    }
+
+    /// Goes on holding a lease that its holder took through another agent, which is gone or about to leave.
+    ///
+    /// # Errors
+    /// [`Refusal::NotHeld`] once somebody else took it, it was given back, or its time is over.
+    pub fn retake(&self, fence: Fence) -> Result<Taken, Refusal> {
+        let lock = self.lock()?;
+        let mut lease = match self.lease(&lock)? {
+            // nobody has taken it since that agent left
+            Some(lease) if lease.state == Standing::Abandoned && lease.fence == fence => {
+                Self::unless_expired(Lease { state: Standing::Held, ..lease }, fence)?
+            }
+            _ => self.held_by(&lock, fence)?,
+        };
+        let alive = self.hold(fence)?;
+        lease.expires_ms = self.expiry();
+        self.rewrite(&lease)?;
+        Ok(Taken { grant: Grant { fence, before: LeaseEnd::Abandoned, ttl: Millis::from(self.ttl) }, alive })
     }
 
     /// Makes the lease hold for its time to live from now.
@@ -103,10 +122,24 @@ impl State {
         self.rewrite(&lease)
     }
 
-    /// Ends the lease; one that was lost stays lost.
-    pub(super) fn end(&self, fence: Fence, how: Standing) -> Result<(), Refusal> {
+    /// Gives the lease back; one that was lost stays lost.
+    pub(super) fn free(&self, fence: Fence) -> Result<(), Refusal> {
+        self.end(&self.lock()?, fence, Standing::Freed)
+    }
+
+    /// Ends the lease for a holder that is gone, unless another agent goes on holding it.
+    pub(super) fn leave(&self, taken: Taken, how: Standing) -> Result<(), Refusal> {
         let lock = self.lock()?;
-        match self.lease(&lock)? {
+        let Taken { grant: Grant { fence, .. }, alive } = taken;
+        drop(alive);
+        match self.has_holder(fence)? {
+            true => Ok(()),
+            false => self.end(&lock, fence, how),
+        }
+    }
+
+    fn end(&self, lock: &Locked, fence: Fence, how: Standing) -> Result<(), Refusal> {
+        match self.lease(lock)? {
             Some(mut lease) if lease.fence == fence && lease.state == Standing::Held => {
                 lease.state = how;
                 self.rewrite(&lease)
@@ -127,8 +160,12 @@ impl State {
     }
 
     fn held_by(&self, lock: &Locked, ours: Fence) -> Result<Lease, Refusal> {
+        let never = || Refusal::NotHeld { ours, newest: Fence(0), state: "never taken".to_owned() };
+        Self::unless_expired(self.lease(lock)?.ok_or_else(never)?, ours)
+    }
+
+    fn unless_expired(lease: Lease, ours: Fence) -> Result<Lease, Refusal> {
         let not_held = |newest, state: &str| Refusal::NotHeld { ours, newest, state: state.to_owned() };
-        let lease = self.lease(lock)?.ok_or_else(|| not_held(Fence(0), "never taken"))?;
         // our own process lives, so what it took can't be abandoned
         let state = match lease.state {
             Standing::Held if lease.boot_id != boot_id()? || lease.left().is_zero() => Standing::Expired,
@@ -148,12 +185,7 @@ impl State {
         if lease.state != Standing::Held {
             return Ok(lease.state);
         }
-        let path = self.holder_path(lease.fence);
-        let holder = match File::open(&path) {
-            Ok(file) => file.try_lock().is_err(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-            Err(error) => return Err(Refusal::storage("open", &path, &error)),
-        };
+        let holder = self.has_holder(lease.fence)?;
         Ok(if lease.boot_id != boot_id()? {
             Standing::Expired
         } else if !holder {
@@ -188,11 +220,21 @@ impl State {
         self.path(&format!("holder.{}", fence.0))
     }
 
-    /// Locks a file for as long as the holder's process lives.
+    /// Whether a process lives that has taken it.
+    fn has_holder(&self, fence: Fence) -> Result<bool, Refusal> {
+        let path = self.holder_path(fence);
+        match File::open(&path) {
+            Ok(file) => Ok(file.try_lock().is_err()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Refusal::storage("open", &path, &error)),
+        }
+    }
+
+    /// Locks a file for as long as the holder's process lives; several of its agents may.
     fn hold(&self, fence: Fence) -> Result<File, Refusal> {
         let path = self.holder_path(fence);
         let open = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path);
-        let locked = open.and_then(|file| file.try_lock().map(|()| file).map_err(std::io::Error::from));
+        let locked = open.and_then(|file| file.try_lock_shared().map(|()| file).map_err(std::io::Error::from));
         locked.map_err(|error| Refusal::storage("lock", &path, &error))
     }
 
@@ -240,10 +282,10 @@ mod tests {
         let (_folder, state) = state(TTL);
         let first = state.take("a").unwrap();
         assert_eq!((first.grant.fence, first.grant.before, first.grant.ttl), (Fence(1), LeaseEnd::Freed, TTL.into()));
-        state.end(Fence(1), Standing::Freed).unwrap();
+        state.free(Fence(1)).unwrap();
         let second = state.take("b").unwrap();
         assert_eq!((second.grant.fence, second.grant.before), (Fence(2), LeaseEnd::Freed));
-        state.end(Fence(2), Standing::Expired).unwrap();
+        state.leave(second, Standing::Expired).unwrap();
         assert_eq!(state.take("c").unwrap().grant.before, LeaseEnd::Expired);
     }
 
@@ -286,8 +328,55 @@ mod tests {
         let stale = Refusal::NotHeld { ours: Fence(1), newest: Fence(2), state: "held".into() };
         assert_eq!(state.renew(Fence(1)).unwrap_err(), stale);
         assert_eq!(state.while_held(Fence(1), || panic!("acted")).unwrap_err(), stale);
-        state.end(Fence(1), Standing::Freed).unwrap();
+        state.free(Fence(1)).unwrap();
         assert_eq!(state.while_held(second.grant.fence, || 7).unwrap(), 7);
+    }
+
+    #[test]
+    fn another_agent_of_the_holder_goes_on_while_the_first_is_there_and_after_it_left() {
+        for leaves_first in [false, true] {
+            let (_folder, state) = state(TTL);
+            let first = state.take("a").unwrap();
+            let second = if leaves_first {
+                state.leave(first, Standing::Abandoned).unwrap();
+                state.retake(Fence(1)).unwrap()
+            } else {
+                let second = state.retake(Fence(1)).unwrap();
+                state.leave(first, Standing::Abandoned).unwrap();
+                second
+            };
+            state.renew(Fence(1)).unwrap();
+            assert!(matches!(state.take("b"), Err(Refusal::Held { holder, .. }) if holder == "a"), "{leaves_first}");
+            drop(second);
+            assert_eq!(state.take("b").unwrap().grant.before, LeaseEnd::Abandoned);
+        }
+    }
+
+    #[test]
+    fn what_is_over_is_not_taken_again_under_the_same_fence() {
+        let over = |end: fn(&State, Taken), word: &str| {
+            let (_folder, state) = state(TTL);
+            end(&state, state.take("a").unwrap());
+            let refused = state.retake(Fence(1)).unwrap_err();
+            assert!(matches!(&refused, Refusal::NotHeld { state, .. } if state == word), "{word}: {refused:?}");
+        };
+        over(|state, _| state.free(Fence(1)).unwrap(), "freed");
+        over(|state, taken| state.leave(taken, Standing::Expired).unwrap(), "expired");
+        over(|state, _| edit(state, |lease| lease["expires_ms"] = 1.into()), "expired");
+        over(
+            |state, taken| {
+                state.leave(taken, Standing::Abandoned).unwrap();
+                edit(state, |lease| lease["expires_ms"] = 1.into());
+            },
+            "expired",
+        );
+        over(
+            |state, taken| {
+                drop(taken);
+                std::mem::forget(state.take("b").unwrap());
+            },
+            "held",
+        );
     }
 
     #[test]

@@ -24,6 +24,11 @@ pub enum Request {
         /// Who asks, for people.
         holder: String,
     },
+    /// Goes on with a lease that the asker took through another agent. Answered with [`Answer::Granted`].
+    RetakeLease {
+        /// The asker's fence.
+        fence: Fence,
+    },
     /// Makes the lease hold for its time to live from now. Answered with [`Answer::Done`].
     RenewLease {
         /// The asker's fence.

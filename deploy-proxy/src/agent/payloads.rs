@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(state.payloads().unwrap(), []);
         let first = state.take("a").unwrap();
         state.store_payload(first.grant.fence, &release, &Secret("one".into())).unwrap();
-        state.end(first.grant.fence, super::super::lease::Standing::Freed).unwrap();
+        state.free(first.grant.fence).unwrap();
         let second = state.take("b").unwrap();
         let stale = state.store_payload(first.grant.fence, &release, &Secret("two".into()));
         assert!(matches!(stale, Err(Refusal::NotHeld { .. })), "{stale:?}");

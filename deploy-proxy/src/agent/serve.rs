@@ -39,7 +39,7 @@ where
         () = inner.silence() => Standing::Expired,
     };
     spawn_blocking(move || match lock(&inner.taken).take() {
-        Some(taken) => inner.state.end(taken.grant.fence, ended),
+        Some(taken) => inner.state.leave(taken, ended),
         None => Ok(()),
     })
     .await
@@ -73,9 +73,9 @@ impl Inner {
         }
     }
 
-    fn take(&self, holder: &str) -> Result<Grant, Refusal> {
+    fn take(&self, take: impl FnOnce(&State) -> Result<Taken, Refusal>) -> Result<Grant, Refusal> {
         let journal = open_journal(&self.state)?;
-        let taken = self.state.take(holder)?;
+        let taken = take(&self.state)?;
         let grant = taken.grant;
         *lock(&self.taken) = Some(taken);
         *lock(&self.journal) = Arc::new(journal);
@@ -83,7 +83,7 @@ impl Inner {
     }
 
     fn free(&self, fence: Fence) -> Result<(), Refusal> {
-        self.state.end(fence, Standing::Freed)?;
+        self.state.free(fence)?;
         lock(&self.taken).take_if(|taken| taken.grant.fence == fence);
         Ok(())
     }
@@ -112,7 +112,8 @@ impl Inner {
     fn on_disk(&self, request: Request) -> Result<Answer, Refusal> {
         let done = |()| Answer::Done;
         match request {
-            Request::TakeLease { holder } => self.take(&holder).map(Answer::Granted),
+            Request::TakeLease { holder } => self.take(|state| state.take(&holder)).map(Answer::Granted),
+            Request::RetakeLease { fence } => self.take(|state| state.retake(fence)).map(Answer::Granted),
             Request::RenewLease { fence } => self.state.renew(fence).map(done),
             Request::FreeLease { fence } => self.free(fence).map(done),
             Request::CheckFence { fence } => self.state.while_held(fence, || Answer::Done),

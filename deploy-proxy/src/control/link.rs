@@ -189,6 +189,12 @@ where
         &self.theirs
     }
 
+    /// Whether the connection has ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        locked(&self.waiting).is_none()
+    }
+
     /// Asks, and waits for the answer or the refusal. There is no time limit: the caller sets one.
     ///
     /// # Errors
