@@ -107,6 +107,11 @@ impl Container {
         matches!(self.state, State::RUNNING | State::PAUSED | State::RESTARTING | State::STOPPING)
     }
 
+    /// Whether a process of it runs that could start another.
+    pub(crate) fn is_running(&self) -> bool {
+        self.state == State::RUNNING
+    }
+
     /// Whether it was stopped by us and is kept for a fast way back.
     pub(crate) fn is_kept(&self) -> bool {
         names::is_kept(&self.name) && !self.is_up()

@@ -1,14 +1,14 @@
-use crate::{container::Container, proxy_image::ProxyImage, shared::Shared};
+use crate::{agent::InUse, container::Container, proxy_image::ProxyImage, shared::Shared};
 use deploy_core::{
     model::{Fence, ServiceName},
     target::TargetError,
 };
 use deploy_proxy::{
-    agent::{AgentError, Client, Refusal as AgentRefusal},
+    agent::{AgentError, Refusal as AgentRefusal},
     control::{self, AskError, Refusal},
 };
 use std::{ops::Deref, sync::Arc, time::Duration};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 /// How long a proxy that was just started may take until it answers.
 const PROXY_ANSWERS: Duration = Duration::from_secs(10);
@@ -18,7 +18,7 @@ const PROXY_ANSWERS: Duration = Duration::from_secs(10);
 pub(crate) struct Handle {
     shared: Shared,
     pub(crate) image: ProxyImage,
-    agent: Arc<OnceCell<Client>>,
+    agent: Arc<Mutex<InUse>>,
     /// Whether nothing may be started just to look.
     pub(crate) read_only: bool,
 }
@@ -36,9 +36,8 @@ impl Handle {
         Self { shared, image, agent: Arc::default(), read_only }
     }
 
-    /// The agent; the same one for as long as the handle lives.
-    pub(crate) async fn agent(&self) -> Result<&Client, TargetError> {
-        self.agent.get_or_try_init(|| self.shared.start_agent(&self.image)).await
+    pub(crate) fn in_use(&self) -> &Mutex<InUse> {
+        &self.agent
     }
 
     /// A service's proxy, through the agent.

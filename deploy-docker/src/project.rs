@@ -1,4 +1,5 @@
 use crate::{
+    agent::Keeper,
     connect::{ConnectError, ConnectOptions, Connection},
     handle::Handle,
     prepare::{PrepareError, Prepared, Tell},
@@ -87,7 +88,7 @@ impl DockerProject {
     /// # Errors
     /// Where no agent can be started.
     pub async fn lease(&self) -> Result<Arc<dyn Lease>, TargetError> {
-        Ok(Arc::new(self.handle.agent().await?.clone()))
+        self.keeper().await.map(|keeper| keeper as Arc<dyn Lease>)
     }
 
     /// The journal, as the agent keeps it. Starts the agent if it doesn't run.
@@ -95,7 +96,12 @@ impl DockerProject {
     /// # Errors
     /// Where no agent can be started.
     pub async fn journal(&self) -> Result<Arc<dyn Journal>, TargetError> {
-        Ok(Arc::new(self.handle.agent().await?.clone()))
+        self.keeper().await.map(|keeper| keeper as Arc<dyn Journal>)
+    }
+
+    async fn keeper(&self) -> Result<Arc<Keeper>, TargetError> {
+        self.handle.agent().await?;
+        Ok(Arc::new(Keeper::new(self.handle.clone())))
     }
 
     /// Pulls and builds what isn't there, and renders every service of the project.

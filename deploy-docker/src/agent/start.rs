@@ -1,6 +1,5 @@
-//! The agent of a deployment: an exec in one of the project's proxies, or a short-lived container where none runs.
-
 use crate::{
+    container::Container,
     error::if_there,
     image::EXECUTABLE,
     labels,
@@ -32,25 +31,40 @@ pub(crate) const STATE: &str = "/state";
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 type Input = Pin<Box<dyn AsyncWrite + Send>>;
 
+/// An agent that has been greeted.
+#[derive(Debug)]
+pub(super) struct Started {
+    /// The id of the container that it runs in.
+    pub(super) container: String,
+    pub(super) client: Client,
+}
+
 impl Shared {
-    /// Starts an agent and greets it.
-    pub(crate) async fn start_agent(&self, image: &ProxyImage) -> Result<Client, TargetError> {
+    /// Starts an agent and greets it: an exec in one of the project's proxies, or a short-lived container where none
+    /// runs. Not in the container `except`.
+    pub(super) async fn start_agent(&self, image: &ProxyImage, except: Option<&str>) -> Result<Started, TargetError> {
         self.make_state_volume().await?;
         let proxies = self.containers().await?;
-        let proxy = proxies.into_iter().find(|one| one.kind() == labels::PROXY && one.is_up());
-        let (output, input) = match proxy {
-            Some(proxy) => self.exec_agent(&proxy.name).await?,
+        let is_host = |one: &Container| {
+            one.kind() == labels::PROXY && one.is_running() && except.is_none_or(|except| one.id != except)
+        };
+        let (container, output, input) = match proxies.into_iter().find(is_host) {
+            Some(proxy) => {
+                let (output, input) = self.exec_agent(&proxy.name).await?;
+                (proxy.id, output, input)
+            }
             None => self.run_agent(&image.name(&self.connection).await?).await?,
         };
         let words = Arc::new(Mutex::new(String::new()));
         let io = tokio::io::join(reader(output, Arc::clone(&words)), input);
-        Client::connect(io, ClientOptions::default()).await.map_err(|error| {
+        let client = Client::connect(io, ClientOptions::default()).await.map_err(|error| {
             let said = words.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned();
             match said.is_empty() {
                 true => TargetError::unreachable("the agent", error),
                 false => TargetError::unreachable(format!("the agent, which said: {said}"), error),
             }
-        })
+        })?;
+        Ok(Started { container, client })
     }
 
     async fn make_state_volume(&self) -> Result<(), TargetError> {
@@ -68,17 +82,18 @@ impl Shared {
             cmd: Some([vec![EXECUTABLE.to_owned()], arguments()].concat()),
             ..ExecConfig::default()
         };
-        let doing = || format!("start an agent in {proxy}");
-        let exec = self.docker().create_exec(proxy, config).await.tried(doing)?;
+        // whatever the Engine says: the proxy may be about to start again
+        let failed = |error: Error| TargetError::unreachable(format!("an agent in {proxy}"), error);
+        let exec = self.docker().create_exec(proxy, config).await.map_err(failed)?;
         let options = StartExecOptions { detach: false, ..Default::default() };
-        match self.docker().start_exec(&exec.id, Some(options)).await.tried(doing)? {
+        match self.docker().start_exec(&exec.id, Some(options)).await.map_err(failed)? {
             StartExecResults::Attached { output, input } => Ok((output, input)),
-            StartExecResults::Detached => Err(TargetError::Rejected { why: format!("expected to {}", doing()) }),
+            StartExecResults::Detached => Err(failed(Error::from(io::Error::from(io::ErrorKind::NotConnected)))),
         }
     }
 
     /// Removed by the Engine once it ends. No network: where no proxy runs, there is nothing to probe.
-    async fn run_agent(&self, image: &str) -> Result<(Output, Input), TargetError> {
+    async fn run_agent(&self, image: &str) -> Result<(String, Output, Input), TargetError> {
         let name = format!("{}-deploy-agent-{}", self.project, unique());
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
@@ -101,14 +116,14 @@ impl Shared {
         };
         let doing = || format!("start the agent {name}");
         let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
-        self.docker().create_container(Some(options), body).await.tried(doing)?;
+        let made = self.docker().create_container(Some(options), body).await.tried(doing)?;
         let options =
             AttachContainerOptions { stdin: true, stdout: true, stderr: true, stream: true, ..Default::default() };
         // attached before the start, so that no word is lost
         let started = async {
             let attached = self.docker().attach_container(&name, Some(options)).await.tried(doing)?;
             self.docker().start_container(&name, None).await.tried(doing)?;
-            Ok((attached.output, attached.input))
+            Ok((made.id, attached.output, attached.input))
         };
         let started = started.await;
         if started.is_err() {

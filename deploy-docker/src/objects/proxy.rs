@@ -49,40 +49,82 @@ pub(crate) fn proxy_object(target: &TargetId, proxy: &ProxySpec) -> Object {
     Object { object: ObjectRef { target: target.clone(), kind: PROXY.to_owned(), name }, spec: spec(proxy) }
 }
 
+/// The end of the name of a proxy that takes another one's place.
+const NEXT: &str = "-next";
+
 /// How large a proxy's log gets, and how many files there are: its last line is what counts.
 const LOG: [(&str, &str); 2] = [("max-size", "1m"), ("max-file", "2")];
 
 impl Handle {
+    /// Makes a service's proxy be there as asked for. One that serves and is to be another makes room for it: what it
+    /// publishes can be had only once, so that its ports are closed from the stop of the one to the start of the other.
     pub(super) async fn apply_proxy(&self, cx: &Cx, wanted: &ProxySpec, spec: &Value) -> Result<(), TargetError> {
         let all = self.listed(cx.fence).await?;
-        match proxy_of(&all, &wanted.service) {
-            Some(there) if there.is_up() && spec_label(&there.labels).as_ref() == Some(spec) => return Ok(()),
-            // its ports can be had only once, and it holds the agent: taking it away would be an outage
-            Some(there) if there.is_up() => {
-                let why = format!(
-                    "the proxy of {} would have other ports, networks or labels, and can't be changed while it serves; run `deploy down`, then `deploy up`",
-                    wanted.service
-                );
-                return Err(TargetError::Rejected { why });
-            }
-            Some(there) => self.take_proxy_away(cx, there).await?,
-            None => {}
+        let (up, down): (Vec<_>, Vec<_>) = proxies_of(&all, &wanted.service).partition(|one| one.is_up());
+        for one in down {
+            // stopped by somebody, or left by an attempt before
+            self.discard(&one.name).await?;
         }
-        let name = format!("{}-{}-proxy", self.project, wanted.service);
+        let name = self.proxy_name(&wanted.service);
+        match up.iter().find(|one| spec_label(&one.labels).as_ref() == Some(spec)) {
+            Some(there) if there.name.ends_with(NEXT) => self.rename(&there.name, &name).await,
+            Some(_) => Ok(()),
+            None => match up.first() {
+                Some(there) => self.exchange_proxy(cx, there, wanted, spec).await,
+                None => {
+                    self.make_proxy(cx, &name, wanted, spec).await?;
+                    let started = self.start(&name).await;
+                    if matches!(started, Err(TargetError::Rejected { .. })) {
+                        let _ = self.discard(&name).await;
+                    }
+                    started
+                }
+            },
+        }
+    }
+
+    /// Puts another proxy in the place of one that serves. Everything that takes time is done before the stop.
+    async fn exchange_proxy(
+        &self,
+        cx: &Cx,
+        there: &Container,
+        wanted: &ProxySpec,
+        spec: &Value,
+    ) -> Result<(), TargetError> {
+        self.leave(&there.id).await?;
+        let name = self.proxy_name(&wanted.service);
+        let next = format!("{name}{NEXT}");
+        self.make_proxy(cx, &next, wanted, spec).await?;
+        for Joined { network, endpoint } in left_networks(there, wanted) {
+            self.connect(&next, &network, endpoint).await?;
+        }
+        self.stop(cx, &there.name).await?;
+        if let Err(error) = self.start(&next).await {
+            self.start(&there.name).await?;
+            let _ = self.discard(&next).await;
+            return Err(error);
+        }
+        self.discard(&there.name).await?;
+        self.rename(&next, &name).await
+    }
+
+    /// Makes a proxy with all its networks, and doesn't start it.
+    async fn make_proxy(&self, cx: &Cx, name: &str, wanted: &ProxySpec, spec: &Value) -> Result<(), TargetError> {
         let body = self.proxy_body(cx, wanted, spec, self.image.name(&self.connection).await?);
-        let made = async {
-            self.create_container(cx, &name, body).await?;
-            let first = usize::from(wanted.ingress.is_none());
-            for Joined { network, endpoint } in wanted.networks.iter().skip(first) {
-                self.connect(&name, network, endpoint.clone()).await?;
+        self.create_container(cx, name, body).await?;
+        let first = usize::from(wanted.ingress.is_none());
+        for Joined { network, endpoint } in wanted.networks.iter().skip(first) {
+            let joined = self.connect(name, network, endpoint.clone()).await;
+            if matches!(joined, Err(TargetError::Rejected { .. })) {
+                let _ = self.discard(name).await;
             }
-            self.start(&name).await
-        };
-        let made = made.await;
-        if matches!(made, Err(TargetError::Rejected { .. })) {
-            let _ = self.discard(&name).await;
+            joined?;
         }
-        made
+        Ok(())
+    }
+
+    fn proxy_name(&self, service: &ServiceName) -> String {
+        format!("{}-{service}-proxy", self.project)
     }
 
     fn proxy_body(&self, cx: &Cx, wanted: &ProxySpec, spec: &Value, image: String) -> ContainerCreateBody {
@@ -146,17 +188,27 @@ impl Handle {
 
     pub(super) async fn delete_proxy(&self, cx: &Cx, service: &str) -> Result<(), TargetError> {
         let all = self.listed(cx.fence).await?;
-        match proxy_of(&all, &ServiceName::from(service)) {
-            Some(there) => self.take_proxy_away(cx, there).await,
-            None => Ok(()),
+        for proxy in proxies_of(&all, &ServiceName::from(service)) {
+            self.leave(&proxy.id).await?;
+            if proxy.is_up() {
+                self.stop(cx, &proxy.name).await?;
+            }
+            self.discard(&proxy.name).await?;
         }
+        Ok(())
     }
 
-    async fn take_proxy_away(&self, cx: &Cx, proxy: &Container) -> Result<(), TargetError> {
-        if proxy.is_up() {
-            self.stop(cx, &proxy.name).await?;
+    /// Takes a service's proxy out of networks that it was in for the sake of releases that are gone by now.
+    pub(crate) async fn settle_proxy(&self, all: &[Container], service: &ServiceName) -> Result<(), TargetError> {
+        for proxy in proxies_of(all, service).filter(|one| one.is_up()) {
+            let Some(spec) = spec_label(&proxy.labels).and_then(|spec| serde_json::from_value(spec).ok()) else {
+                continue;
+            };
+            for network in proxy.networks.iter().filter(|network| !joins(&spec, network)) {
+                self.disconnect(&proxy.name, network).await?;
+            }
         }
-        self.discard(&proxy.name).await
+        Ok(())
     }
 }
 
@@ -170,6 +222,17 @@ impl Shared {
     }
 }
 
-fn proxy_of<'a>(all: &'a [Container], service: &ServiceName) -> Option<&'a Container> {
-    all.iter().find(|one| one.kind() == labels::PROXY && one.service().as_ref() == Some(service))
+fn proxies_of<'a>(all: &'a [Container], service: &ServiceName) -> impl Iterator<Item = &'a Container> {
+    all.iter().filter(move |one| one.kind() == labels::PROXY && one.service().as_ref() == Some(service))
+}
+
+fn joins(spec: &ProxySpec, network: &str) -> bool {
+    spec.ingress.as_deref() == Some(network) || spec.networks.iter().any(|joined| joined.network == network)
+}
+
+/// The networks of a proxy which the one after it wouldn't join: instances that serve now are in them.
+fn left_networks(there: &Container, wanted: &ProxySpec) -> Vec<Joined> {
+    let before: Option<ProxySpec> = spec_label(&there.labels).and_then(|spec| serde_json::from_value(spec).ok());
+    let Some(before) = before else { return Vec::new() };
+    before.networks.into_iter().filter(|joined| !joins(wanted, &joined.network)).collect()
 }

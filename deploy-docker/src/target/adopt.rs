@@ -37,7 +37,7 @@ impl Handle {
         at_once(AT_ONCE, changes).await.map(drop)
     }
 
-    /// Clears the kept releases of a service but the newest, with their payloads.
+    /// Clears the kept releases of a service but the newest, with their payloads, and what its proxy had for their sake.
     pub(crate) async fn clear(&self, cx: &Cx, service: &ServiceName, keep: usize) -> Result<(), TargetError> {
         let all = self.listed(cx.fence).await?;
         let of_service = |one: &&Container| one.kind() == labels::INSTANCE && one.service().as_ref() == Some(service);
@@ -59,6 +59,6 @@ impl Handle {
             }
             self.agent().await?.discard(cx.fence, release).await.map_err(agent_error)?;
         }
-        Ok(())
+        self.settle_proxy(&all, service).await
     }
 }

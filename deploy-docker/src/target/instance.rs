@@ -12,7 +12,7 @@ use bollard::{
     body_full,
     models::{
         ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody, Mount, MountType,
-        NetworkConnectRequest, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
+        NetworkConnectRequest, NetworkDisconnectRequest, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::{
         CreateContainerOptions, RemoveContainerOptions, RenameContainerOptions, UploadToContainerOptions,
@@ -102,6 +102,16 @@ impl Shared {
             // from a call before, whose answer was lost
             Err(error) if message(&error).contains("already exists in network") => Ok(()),
             answer => answer.tried(|| format!("connect {name} to the network {network}")),
+        }
+    }
+
+    /// Leaves a network.
+    pub(crate) async fn disconnect(&self, name: &str, network: &str) -> Result<(), TargetError> {
+        let request = NetworkDisconnectRequest { container: name.to_owned(), force: Some(false) };
+        match self.docker().disconnect_network(network, request).await {
+            // it left before, or the network is gone
+            Err(error) if status(&error) == Some(404) || message(&error).contains("is not connected") => Ok(()),
+            answer => answer.tried(|| format!("disconnect {name} from the network {network}")),
         }
     }
 

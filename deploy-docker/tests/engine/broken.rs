@@ -55,15 +55,6 @@ async fn one_that_cannot_be_started_is_given_up_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_that_changes_does_not_end_the_proxy_that_serves() {
-    let Some(ground) = Ground::new().await else { return };
-    let port = free_port();
-    let changed = web(port, "2", "").replace(":8080']", &format!(":8080', '127.0.0.1:{}:8080']", free_port()));
-    let why = taken_back(&ground, port, &changed).await;
-    assert!(why.contains("the proxy of web") && why.contains("`deploy down`"), "{why}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_is_taken_is_named_with_its_holder() {
     let Some(ground) = Ground::new().await else { return };
     let Some(other) = Ground::new().await else { return };

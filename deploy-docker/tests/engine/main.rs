@@ -7,5 +7,6 @@ mod build;
 mod conformance;
 mod deploy;
 mod down;
+mod exchange;
 mod files;
 mod ground;

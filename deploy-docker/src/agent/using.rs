@@ -1,0 +1,70 @@
+use super::start::Started;
+use crate::handle::{Handle, agent_error};
+use deploy_core::{model::Fence, target::TargetError};
+use deploy_proxy::agent::Client;
+
+/// The agent in use, and the lease that was taken through it or one before it.
+#[derive(Debug, Default)]
+pub(crate) struct InUse {
+    agent: Option<Started>,
+    fence: Option<Fence>,
+}
+
+impl InUse {
+    /// The agent, unless it is gone or in that container.
+    fn agent(&self, except: Option<&str>) -> Option<Client> {
+        let agent = self.agent.as_ref()?;
+        let is_usable = !agent.client.is_over() && except.is_none_or(|except| agent.container != except);
+        is_usable.then(|| agent.client.clone())
+    }
+}
+
+impl Handle {
+    /// The agent, started if none is there yet. One that is gone is replaced by another, which goes on with our lease: a
+    /// proxy that ends takes an agent in it along.
+    pub(crate) async fn agent(&self) -> Result<Client, TargetError> {
+        self.agent_but(None).await
+    }
+
+    /// Sees to it that our agent isn't in that container, which is about to end.
+    pub(crate) async fn leave(&self, container: &str) -> Result<(), TargetError> {
+        self.agent_but(Some(container.to_owned())).await.map(drop)
+    }
+
+    async fn agent_but(&self, except: Option<String>) -> Result<Client, TargetError> {
+        if let Some(client) = self.in_use().lock().await.agent(except.as_deref()) {
+            return Ok(client);
+        }
+        // a task of its own: whoever asks may not be polled while somebody else waits for the lock
+        let handle = self.clone();
+        let started = tokio::spawn(async move { handle.start_another(except.as_deref()).await });
+        started.await.unwrap_or_else(|error| Err(TargetError::unreachable("the agent", error)))
+    }
+
+    async fn start_another(&self, except: Option<&str>) -> Result<Client, TargetError> {
+        let mut used = self.in_use().lock().await;
+        if let Some(client) = used.agent(except) {
+            return Ok(client);
+        }
+        let agent = self.start_agent(&self.image, except).await?;
+        if let Some(fence) = used.fence {
+            let retaken = agent.client.retake(fence).await.map_err(agent_error);
+            used.fence.take_if(|_| matches!(retaken, Err(TargetError::Fenced { .. })));
+            retaken?;
+        }
+        let client = agent.client.clone();
+        // the one before leaves only now: there is no moment in which nobody holds our lease
+        used.agent = Some(agent);
+        Ok(client)
+    }
+
+    /// A lease was taken through our agent.
+    pub(super) async fn note_lease(&self, fence: Fence) {
+        self.in_use().lock().await.fence = Some(fence);
+    }
+
+    /// Our lease is over.
+    pub(super) async fn forget_lease(&self, fence: Fence) {
+        self.in_use().lock().await.fence.take_if(|held| *held == fence);
+    }
+}
