@@ -1,7 +1,9 @@
-//! Containers of ours, as the Engine lists them.
+//! Containers of the project, as the Engine lists them: ours, and those that plain Compose made before we came.
 
 use crate::{
-    labels, names,
+    image,
+    labels::{self, compose},
+    names,
     shared::{Shared, Tried},
 };
 use bollard::{
@@ -14,13 +16,16 @@ use deploy_core::{
 };
 use std::collections::HashMap;
 
-/// A container of ours.
+/// A container of the project.
 #[derive(Clone, Debug)]
 pub(crate) struct Container {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) labels: HashMap<String, String>,
+    /// Its image's id.
     pub(crate) image: String,
+    /// The name by which its image was asked for.
+    pub(crate) image_name: String,
     pub(crate) state: State,
     /// The names of its networks.
     pub(crate) networks: Vec<String>,
@@ -37,6 +42,7 @@ impl Container {
             name,
             labels: summary.labels.unwrap_or_default(),
             image: summary.image_id.unwrap_or_default(),
+            image_name: summary.image.unwrap_or_default(),
             state: summary.state.unwrap_or(State::EMPTY),
             networks: summary
                 .network_settings
@@ -50,21 +56,34 @@ impl Container {
         self.labels.get(label).map(String::as_str)
     }
 
+    /// Whether plain Compose made it.
+    pub(crate) fn is_by_compose(&self) -> bool {
+        self.label(labels::PROJECT).is_none()
+    }
+
     pub(crate) fn kind(&self) -> &str {
-        self.label(labels::KIND).unwrap_or_default()
+        let usual = if self.is_by_compose() { labels::INSTANCE } else { "" };
+        self.label(labels::KIND).unwrap_or(usual)
     }
 
     pub(crate) fn service(&self) -> Option<ServiceName> {
-        self.label(labels::SERVICE).map(ServiceName::from)
+        let composes = || self.label(compose::SERVICE).filter(|_| self.is_by_compose());
+        self.label(labels::SERVICE).or_else(composes).map(ServiceName::from)
     }
 
+    /// The release that it runs; what Compose made is told apart by Compose's own hash of its configuration.
     pub(crate) fn release_id(&self) -> Option<ReleaseId> {
-        self.label(labels::RELEASE).map(ReleaseId::from)
+        if !self.is_by_compose() {
+            return self.label(labels::RELEASE).map(ReleaseId::from);
+        }
+        let hash = self.label(compose::HASH).and_then(|hash| hash.get(..16)).unwrap_or("compose");
+        self.service().map(|service| ReleaseId::new(format!("{service}-{hash}")))
     }
 
     /// Its place in its set, from 1.
     pub(crate) fn ordinal(&self) -> u32 {
-        self.label(labels::ORDINAL).and_then(|text| text.parse().ok()).unwrap_or(0)
+        let composes = || self.label(compose::NUMBER).filter(|_| self.is_by_compose());
+        self.label(labels::ORDINAL).or_else(composes).and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
     pub(crate) fn fence(&self) -> Option<Fence> {
@@ -85,7 +104,10 @@ impl Container {
         Some(Release {
             id: self.release_id()?,
             service: self.service()?,
-            version: self.label(labels::VERSION).unwrap_or_default().to_owned(),
+            version: match self.is_by_compose() {
+                true => image::version(&self.image_name),
+                false => self.label(labels::VERSION).unwrap_or_default().to_owned(),
+            },
             artifact: self.image.clone(),
         })
     }
@@ -124,13 +146,58 @@ impl Container {
 }
 
 impl Shared {
-    /// Everything of ours in the project, containers that don't run included.
+    /// Everything of the project, containers that don't run included.
     pub(crate) async fn containers(&self) -> Result<Vec<Container>, TargetError> {
-        let options =
-            ListContainersOptions { all: true, filters: Some(labels::filter(&self.project)), ..Default::default() };
+        let composes = [
+            format!("{}={}", compose::PROJECT, self.project),
+            format!("{}=False", compose::ONEOFF),
+            compose::SERVICE.to_owned(),
+        ];
+        let composes = HashMap::from([("label".to_owned(), composes.into())]);
+        let (ours, composes) = tokio::try_join!(self.list(labels::filter(&self.project)), self.list(composes))?;
+        Ok(ours.into_iter().chain(composes.into_iter().filter(Container::is_by_compose)).collect())
+    }
+
+    async fn list(&self, filters: HashMap<String, Vec<String>>) -> Result<Vec<Container>, TargetError> {
+        let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
         let found = self.docker().list_containers(Some(options)).await;
         let found = found.tried(|| format!("list the containers of {}", self.project))?;
         let there = found.into_iter().filter(|one| one.state != Some(State::REMOVING));
         Ok(there.filter_map(Container::from_summary).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(labels: &[(&str, &str)]) -> Container {
+        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Container {
+            id: "0123456789abcdef".into(),
+            name: "shop-web-1".into(),
+            labels,
+            image: "sha256:ab".into(),
+            image_name: "acme/web:1.4".into(),
+            state: State::RUNNING,
+            networks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_compose_made_is_an_instance_of_a_release_of_its_own() {
+        let hash = "f00d".repeat(16);
+        let one = container(&[(compose::SERVICE, "web"), (compose::NUMBER, "2"), (compose::HASH, &hash)]);
+        assert_eq!((one.kind(), one.ordinal()), (labels::INSTANCE, 2));
+        let release = one.release().unwrap();
+        assert_eq!((release.id.as_str(), release.version.as_str()), ("web-f00df00df00df00d", "1.4"));
+        let unhashed = container(&[(compose::SERVICE, "web")]);
+        assert_eq!(unhashed.release_id(), Some("web-compose".into()));
+    }
+
+    #[test]
+    fn composes_labels_on_ours_say_nothing() {
+        let agent = container(&[(labels::PROJECT, "shop"), (compose::SERVICE, "web"), (compose::HASH, "f00d")]);
+        assert_eq!((agent.kind(), agent.service(), agent.release_id(), agent.ordinal()), ("", None, None, 0));
     }
 }

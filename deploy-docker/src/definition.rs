@@ -50,6 +50,9 @@ pub(crate) struct Content {
     /// Paths whose anonymous volume goes on from one container to the next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) carried: Vec<String>,
+    /// Whether plain Compose made its containers: they can be stopped and started, and no further ones made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) by_compose: bool,
     /// Hashes of bound files that stay the host's: a change makes another release.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) bound: BTreeMap<String, String>,
@@ -225,6 +228,7 @@ mod tests {
             networks: Vec::new(),
             files: vec![file],
             carried: Vec::new(),
+            by_compose: false,
             bound: BTreeMap::new(),
         };
         Definition::new(content)

@@ -1,7 +1,7 @@
 use crate::{
     container::Container,
     create::{argv, effective},
-    handle::{Handle, proxy_error},
+    handle::{Handle, agent_error, proxy_error},
     labels,
 };
 use async_trait::async_trait;
@@ -38,12 +38,24 @@ impl DockerProber {
         let all = self.handle.containers().await.map_err(cannot)?;
         let there = all.iter().find(|one| one.name == instance.name);
         let there = there.ok_or_else(|| cannot(format!("there is no container {}", instance.name)))?;
-        let Some(service) = vantage(there, &all) else {
-            return Err(cannot("no proxy of the project shares a network with it; use a command or its own test"));
-        };
-        let proxy = self.handle.proxy(&service).await.map_err(cannot)?;
         let probe = probe(Address::new(there.short_id(), port));
+        let Some(service) = vantage(there, &all) else { return self.through_the_agent(there, probe, timeout).await };
+        let proxy = self.handle.proxy(&service).await.map_err(cannot)?;
         let outcome = proxy.probe(probe, timeout.duration()).await.map_err(|error| cannot(proxy_error(error)))?;
+        Ok(answer(outcome))
+    }
+
+    /// Where no proxy can be asked yet: Compose has made the network, and the service's proxy comes when its port is free.
+    async fn through_the_agent(
+        &self,
+        there: &Container,
+        probe: control::Probe,
+        timeout: Millis,
+    ) -> Result<Answer, ProbeError> {
+        let nobody = || cannot("nobody of the project can ask in its networks; use a command or its own test");
+        let network = there.networks.iter().min().ok_or_else(nobody)?;
+        let agent = self.handle.agent_in(network).await.map_err(cannot)?.ok_or_else(nobody)?;
+        let outcome = agent.probe(probe, timeout.duration()).await.map_err(|error| cannot(agent_error(error)))?;
         Ok(answer(outcome))
     }
 

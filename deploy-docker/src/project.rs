@@ -83,6 +83,15 @@ impl DockerProject {
         self.handle.router_id()
     }
 
+    /// Whether anything of the project is on the Engine, state or containers. Starts nothing.
+    ///
+    /// # Errors
+    /// Where the Engine doesn't answer.
+    pub async fn is_there(&self) -> Result<bool, TargetError> {
+        let (state, containers) = tokio::try_join!(self.handle.has_state(), self.handle.containers())?;
+        Ok(state || !containers.is_empty())
+    }
+
     /// Who may deploy, as the agent in the project's state volume keeps it. Starts the agent if it doesn't run.
     ///
     /// # Errors

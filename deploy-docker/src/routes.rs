@@ -78,6 +78,7 @@ mod tests {
             name: format!("shop-web-{id}"),
             labels: HashMap::new(),
             image: String::new(),
+            image_name: String::new(),
             state: State::RUNNING,
             networks: Vec::new(),
         };

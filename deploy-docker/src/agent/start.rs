@@ -2,7 +2,7 @@ use crate::{
     container::Container,
     error::if_there,
     image::EXECUTABLE,
-    labels,
+    labels::{self, compose},
     proxy_image::ProxyImage,
     shared::{Shared, Tried},
 };
@@ -11,12 +11,13 @@ use bollard::{
     errors::Error,
     exec::{StartExecOptions, StartExecResults},
     models::{ContainerCreateBody, ExecConfig, HostConfig, HostConfigLogConfig, Mount, MountType, VolumeCreateRequest},
-    query_parameters::{AttachContainerOptions, CreateContainerOptions},
+    query_parameters::{AttachContainerOptions, CreateContainerOptions, ListNetworksOptions},
 };
 use deploy_core::target::TargetError;
 use deploy_proxy::agent::{AgentArgs, Client, ClientOptions};
 use futures_util::{Stream, StreamExt};
 use std::{
+    collections::HashMap,
     io,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -36,6 +37,8 @@ type Input = Pin<Box<dyn AsyncWrite + Send>>;
 pub(super) struct Started {
     /// The id of the container that it runs in.
     pub(super) container: String,
+    /// Whether that container is its own, and can join further networks of the project.
+    pub(super) joins_networks: bool,
     pub(super) client: Client,
 }
 
@@ -48,12 +51,16 @@ impl Shared {
         let is_host = |one: &Container| {
             one.kind() == labels::PROXY && one.is_running() && except.is_none_or(|except| one.id != except)
         };
-        let (container, output, input) = match proxies.into_iter().find(is_host) {
+        let (container, joins_networks, (output, input)) = match proxies.into_iter().find(is_host) {
             Some(proxy) => {
-                let (output, input) = self.exec_agent(&proxy.name).await?;
-                (proxy.id, output, input)
+                let io = self.exec_agent(&proxy.name).await?;
+                (proxy.id, false, io)
             }
-            None => self.run_agent(&image.name(&self.connection).await?).await?,
+            None => {
+                let network = self.a_network().await?;
+                let (container, io) = self.run_agent(&image.name(&self.connection).await?, network.as_deref()).await?;
+                (container, network.is_some(), io)
+            }
         };
         let words = Arc::new(Mutex::new(String::new()));
         let io = tokio::io::join(reader(output, Arc::clone(&words)), input);
@@ -64,7 +71,14 @@ impl Shared {
                 false => TargetError::unreachable(format!("the agent, which said: {said}"), error),
             }
         })?;
-        Ok(Started { container, client })
+        Ok(Started { container, joins_networks, client })
+    }
+
+    /// Whether the project has state, which only a deployment makes.
+    pub(crate) async fn has_state(&self) -> Result<bool, TargetError> {
+        let name = self.state_volume();
+        let found = if_there(self.docker().inspect_volume(&name).await);
+        Ok(found.tried(|| format!("look at the volume {name}"))?.is_some())
     }
 
     async fn make_state_volume(&self) -> Result<(), TargetError> {
@@ -92,8 +106,19 @@ impl Shared {
         }
     }
 
-    /// Removed by the Engine once it ends. No network: where no proxy runs, there is nothing to probe.
-    async fn run_agent(&self, image: &str) -> Result<(String, Output, Input), TargetError> {
+    /// A network of the project, if there is one already: Compose made it, and what it runs there is about to be taken
+    /// over.
+    async fn a_network(&self) -> Result<Option<String>, TargetError> {
+        let label = format!("{}={}", compose::PROJECT, self.project);
+        let filters =
+            HashMap::from([("label".to_owned(), vec![label]), ("driver".to_owned(), vec!["bridge".to_owned()])]);
+        let found = self.docker().list_networks(Some(ListNetworksOptions { filters: Some(filters) })).await;
+        let found = found.tried(|| format!("list the networks of {}", self.project))?;
+        Ok(found.into_iter().filter_map(|network| network.name).min())
+    }
+
+    /// Removed by the Engine once it ends. Without a network it can't probe: where there is none, nothing runs yet.
+    async fn run_agent(&self, image: &str, network: Option<&str>) -> Result<(String, (Output, Input)), TargetError> {
         let name = format!("{}-deploy-agent-{}", self.project, unique());
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
@@ -107,7 +132,7 @@ impl Shared {
             attach_stderr: Some(true),
             host_config: Some(HostConfig {
                 auto_remove: Some(true),
-                network_mode: Some("none".to_owned()),
+                network_mode: Some(network.unwrap_or("none").to_owned()),
                 log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
                 mounts: Some(vec![self.state_mount()]),
                 ..HostConfig::default()
@@ -123,7 +148,7 @@ impl Shared {
         let started = async {
             let attached = self.docker().attach_container(&name, Some(options)).await.tried(doing)?;
             self.docker().start_container(&name, None).await.tried(doing)?;
-            Ok((made.id, attached.output, attached.input))
+            Ok((made.id, (attached.output, attached.input)))
         };
         let started = started.await;
         if started.is_err() {

@@ -1,5 +1,6 @@
 use super::start::Started;
 use crate::handle::{Handle, agent_error};
+use bollard::models::EndpointSettings;
 use deploy_core::{model::Fence, target::TargetError};
 use deploy_proxy::agent::Client;
 
@@ -29,6 +30,18 @@ impl Handle {
     /// Sees to it that our agent isn't in that container, which is about to end.
     pub(crate) async fn leave(&self, container: &str) -> Result<(), TargetError> {
         self.agent_but(Some(container.to_owned())).await.map(drop)
+    }
+
+    /// The agent, where it is in a container of its own that now is in that network too.
+    pub(crate) async fn agent_in(&self, network: &str) -> Result<Option<Client>, TargetError> {
+        let client = self.agent().await?;
+        let container = {
+            let used = self.in_use().lock().await;
+            used.agent.as_ref().filter(|agent| agent.joins_networks).map(|agent| agent.container.clone())
+        };
+        let Some(container) = container else { return Ok(None) };
+        self.connect(&container, network, EndpointSettings::default()).await?;
+        Ok(Some(client))
     }
 
     async fn agent_but(&self, except: Option<String>) -> Result<Client, TargetError> {

@@ -49,6 +49,7 @@ pub(crate) fn define(from: Ingredients<'_>) -> Result<Definition, FileError> {
         networks: network::joined(project, service, treatment),
         files,
         carried: treatment.carried.clone(),
+        by_compose: false,
         bound: files::watched(from, granted.hashes),
     };
     let files = project.files.iter().map(|file| file.to_string_lossy()).collect::<Vec<_>>().join(",");

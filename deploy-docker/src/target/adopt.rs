@@ -11,7 +11,7 @@ use deploy_core::{
     model::{DeploymentId, ReleaseId, ServiceName},
     target::{Cx, TargetError},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Handle {
     /// Makes late calls of the holder before miss: by renaming what they could name, and by telling each proxy the
@@ -23,7 +23,10 @@ impl Handle {
                 self.proxy(&service).await?.raise_fence(cx.fence).await.map_err(proxy_error)?;
             }
         }
-        let changes = all.iter().map(|one| async move {
+        let ours: BTreeSet<_> = all.iter().filter(|one| !one.is_by_compose()).filter_map(Container::service).collect();
+        let is_taken = |one: &Container| one.service().is_some_and(|service| ours.contains(&service));
+        // what Compose runs keeps its name for as long as nobody takes it over
+        let changes = all.iter().filter(|one| !one.is_by_compose() || is_taken(one)).map(|one| async move {
             match one.kind() {
                 labels::INSTANCE | labels::PROXY if one.is_new() => self.discard(&one.name).await,
                 labels::INSTANCE | labels::PROXY => self.rename(&one.name, &names::adopted(&one.name, cx.fence)).await,
@@ -52,7 +55,10 @@ impl Handle {
         let mut kept: Vec<(Option<DeploymentId>, &ReleaseId)> =
             releases.iter().filter(|(_, set)| is_kept(set)).map(|(release, set)| (made(set), release)).collect();
         kept.sort_by(|a, b| b.cmp(a));
-        let surplus: Vec<_> = kept.into_iter().skip(keep).map(|(_, release)| release).collect();
+        let (composes, kept): (Vec<_>, Vec<_>) =
+            kept.into_iter().map(|(_, release)| release).partition(|release| releases[*release][0].is_by_compose());
+        // Compose's own can't be brought back by anything but an unwind
+        let surplus: Vec<_> = kept.into_iter().skip(keep).chain(composes).collect();
         for release in surplus {
             for one in &releases[release] {
                 self.discard(&one.name).await?;

@@ -37,6 +37,13 @@ impl Handle {
         live.sort_by_key(|one| one.ordinal());
         let surplus = live.split_off(live.len().min(count as usize));
         let plan = Additions::plan(&live, &kept, count);
+        if definition.content.by_compose && !plan.missing.is_empty() {
+            let why = format!(
+                "expected {count} containers that Docker Compose made of {}, but some are gone: bring them back with `docker compose up -d`",
+                workload.service
+            );
+            return Err(TargetError::Rejected { why });
+        }
         let result = self.add(cx, release, definition, &all, &plan).await;
         if result.is_err() {
             self.forget_new(workload).await;
@@ -107,6 +114,9 @@ impl Handle {
     /// Stops instances and keeps them. The restart policy goes first, or the Engine's next start revives them.
     async fn keep(&self, cx: &Cx, instances: &[&Container]) -> Result<(), TargetError> {
         let kept = instances.iter().map(|one| async move {
+            if one.is_by_compose() {
+                self.remember(cx, one).await?;
+            }
             self.set_restart(&one.name, never()).await?;
             self.stop(cx, &one.name).await?;
             self.rename(&one.name, &names::kept(&one.name)).await
@@ -174,8 +184,12 @@ mod tests {
         Container {
             id: format!("{ordinal:064}"),
             name: format!("shop-web-01234567-{ordinal}"),
-            labels: HashMap::from([(crate::labels::ORDINAL.to_owned(), ordinal.to_string())]),
+            labels: HashMap::from([
+                (crate::labels::PROJECT.to_owned(), "shop".to_owned()),
+                (crate::labels::ORDINAL.to_owned(), ordinal.to_string()),
+            ]),
             image: String::new(),
+            image_name: String::new(),
             state: State::RUNNING,
             networks: Vec::new(),
         }

@@ -1,6 +1,7 @@
 //! The target: hands on one project of one Engine.
 
 mod adopt;
+mod composes;
 mod ensure;
 mod instance;
 mod observe;
@@ -17,10 +18,7 @@ use async_trait::async_trait;
 use bollard::query_parameters::LogsOptions;
 use deploy_core::{
     lease::LeaseEnd,
-    model::{
-        Capabilities, Instance, Object, ObjectRef, Payload, Release, ReleaseId, ServiceName, TargetId, WorkloadRef,
-        World,
-    },
+    model::{Capabilities, Instance, Object, ObjectRef, Payload, Release, ServiceName, TargetId, WorkloadRef, World},
     prober::Prober,
     target::{Cx, Target, TargetError},
 };
@@ -38,12 +36,17 @@ impl DockerTarget {
         Self { prober: DockerProber::new(handle.clone()), handle }
     }
 
-    async fn definition(&self, release: &ReleaseId) -> Result<Definition, TargetError> {
+    async fn definition(&self, workload: &WorkloadRef) -> Result<Definition, TargetError> {
+        let release = &workload.release;
         let payload = self.handle.agent().await?.load(release).await.map_err(agent_error)?;
-        let payload = payload.ok_or_else(|| TargetError::Rejected {
+        if let Some(payload) = payload {
+            let read = Definition::read(release, &payload);
+            return read.map_err(|error| TargetError::Rejected { why: error.to_string() });
+        }
+        let composes = self.handle.definition_of_composes(workload).await?;
+        composes.ok_or_else(|| TargetError::Rejected {
             why: format!("expected the configuration of {release} in the project's state volume, but found none: deploy it again from its file"),
-        })?;
-        Definition::read(release, &payload).map_err(|error| TargetError::Rejected { why: error.to_string() })
+        })
     }
 }
 
@@ -71,7 +74,7 @@ impl Target for DockerTarget {
                 why: "expected a count, but found none: this target owns no counts".into(),
             });
         };
-        let definition = self.definition(&workload.release).await?;
+        let definition = self.definition(workload).await?;
         let release = definition.release(workload.release.clone());
         self.handle.ensure(cx, workload, &release, &definition, count).await
     }
