@@ -40,7 +40,11 @@ async fn run(cli: Cli) -> Result<Exit, CommandError> {
         Command::Rollback(args) => commands::rollback(&place().await?, args, output).await,
         Command::Resume(args) => commands::resume(&place().await?, args, output).await,
         Command::Abort(args) => commands::abort(&place().await?, args, output).await,
-        Command::Down(args) => commands::down(&place().await?, args, output).await,
+        Command::Down(args) => match place().await {
+            // down already
+            Err(CommandError::NotDeployed { project, .. }) => Ok(commands::is_down(&project, true, output)),
+            place => commands::down(&place?, args, output).await,
+        },
         Command::Demo(args) => commands::demo(&globals, args).await,
         Command::DemoApp(args) => commands::demo_app(args).await,
         Command::DemoLoad(args) => commands::demo_load(args, output).await,

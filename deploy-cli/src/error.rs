@@ -82,6 +82,16 @@ pub enum CommandError {
         #[source]
         source: io::Error,
     },
+    /// Nothing of the project is there.
+    #[error(
+        "expected project {project} on the Docker Engine at {address}, but found nothing of it there; look at `-p` and at the Engine that is meant, or deploy it with `deploy up`"
+    )]
+    NotDeployed {
+        /// The project.
+        project: String,
+        /// The Engine.
+        address: String,
+    },
     /// Nothing served before what serves now.
     #[error("expected an earlier release to go back to, but found none in the history; see `deploy history`")]
     NothingBefore,
@@ -146,7 +156,9 @@ impl CommandError {
             Self::Connect(_) | Self::Prepare(_) => Exit::Failed,
             Self::App(_) | Self::Unhealthy(_) | Self::Demo(_) => Exit::Failed,
             Self::Settings(_) => Exit::BadInput,
-            Self::WritePlan { .. } | Self::NothingBefore | Self::NotKept { .. } => Exit::Failed,
+            Self::WritePlan { .. } | Self::NotDeployed { .. } | Self::NothingBefore | Self::NotKept { .. } => {
+                Exit::Failed
+            }
             Self::PlanFile { .. } | Self::NoSuchVersion { .. } | Self::Ambiguous { .. } | Self::NotDone { .. } => {
                 Exit::BadInput
             }

@@ -55,20 +55,29 @@ pub async fn engine(globals: &Globals) -> Result<DockerHost, CommandError> {
 /// # Errors
 /// Where no Engine answers.
 pub async fn project(globals: &Globals, name: &str) -> Result<DockerProject, CommandError> {
-    let options = OpenOptions { proxy_image: globals.proxy_image.clone(), ..OpenOptions::default() };
-    Ok(engine(globals).await?.open(name, options))
+    Ok(engine(globals).await?.open(name, open_options(globals)))
+}
+
+fn open_options(globals: &Globals) -> OpenOptions {
+    OpenOptions { proxy_image: globals.proxy_image.clone(), ..OpenOptions::default() }
 }
 
 /// The project that is meant, for what needs no Compose file: by its name alone, or else by that of the file.
 ///
 /// # Errors
-/// Where there is neither, or no Engine answers.
+/// Where there is neither, no Engine answers, or nothing of the project is there: nothing is made just to look.
 pub async fn place(globals: &Globals) -> Result<Place, CommandError> {
     let name = match &globals.project_name {
         Some(name) => name.clone(),
         None => compose(globals)?.name,
     };
-    docker(&name, project(globals, &name).await?).await
+    let engine = engine(globals).await?;
+    let address = engine.address().to_owned();
+    let project = engine.open(&name, open_options(globals));
+    match project.is_there().await? {
+        true => docker(&name, project).await,
+        false => Err(CommandError::NotDeployed { project: name, address }),
+    }
 }
 
 /// A project on an Engine, with its agent.

@@ -162,3 +162,15 @@ async fn a_plan_is_run_without_its_file_and_refused_once_it_is_stale() {
     shop.serves("v1").await;
     shop.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_is_not_there_is_said_so_and_nothing_is_made_to_look() {
+    let Some(shop) = Shop::open("nowhere").await else { return };
+    // each would find what the one before had made
+    for args in [&["status"][..], &["history"], &["rollback"], &["resume"], &["abort"]] {
+        let said = expect(1, shop.elsewhere(args).await);
+        assert!(said.contains(&format!("expected project {} on the Docker Engine at", shop.name)), "{said}");
+    }
+    expect(0, shop.elsewhere(&["down"]).await);
+    shop.clear().await;
+}

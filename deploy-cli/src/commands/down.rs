@@ -17,12 +17,17 @@ use std::io::Write;
 /// What couldn't be removed; the same command goes on.
 pub async fn down(place: &Place, args: &DownArgs, output: Output) -> Result<Exit, CommandError> {
     tear_down(place, args.lease_wait, args.volumes).await?;
-    let kept = if args.volumes { "" } else { "; the data in its volumes is still there" };
+    Ok(is_down(&place.project, args.volumes, output))
+}
+
+/// Says that nothing of a project runs, and whether its data is gone too.
+pub fn is_down(project: &str, volumes: bool, output: Output) -> Exit {
+    let kept = if volumes { "" } else { "; the data in its volumes is still there" };
     let _ = match output {
-        Output::Json => writeln!(std::io::stdout(), "{}", json::message("down", &place.project)),
-        Output::Text | Output::Plain => writeln!(std::io::stderr(), "{} is down{kept}", place.project),
+        Output::Json => writeln!(std::io::stdout(), "{}", json::message("down", project)),
+        Output::Text | Output::Plain => writeln!(std::io::stderr(), "{project} is down{kept}"),
     };
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 /// Takes everything away, under the lease, and says nothing.

@@ -19,7 +19,7 @@ pub use abort::abort;
 pub use demo::demo;
 pub use demo_app::demo_app;
 pub use demo_load::demo_load;
-pub use down::{down, tear_down};
+pub use down::{down, is_down, tear_down};
 pub use history::history;
 pub use plan::plan;
 pub use resume::resume;
