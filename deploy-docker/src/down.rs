@@ -29,6 +29,7 @@ impl Handle {
         let all = self.listed(fence).await?;
         let (networks, volumes) = tokio::try_join!(self.networks(), self.volumes_of_ours(data))?;
         let (instances, ours): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.kind() == labels::INSTANCE);
+        self.keep_last_agent().await;
         self.end(&cx, &instances).await?;
         self.end(&cx, &ours).await?;
         at_once(AT_ONCE, networks.iter().map(|network| self.delete_network(&network.object.name))).await?;

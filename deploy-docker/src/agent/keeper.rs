@@ -45,9 +45,11 @@ impl Lease for Keeper {
     }
 
     async fn free(&self, fence: Fence) -> Result<(), LeaseError> {
-        let freed = self.for_lease().await?.free(fence).await;
         self.0.forget_lease(fence).await;
-        freed
+        match self.0.present_agent().await {
+            Some(agent) => agent.free(fence).await,
+            None => Err(LeaseError::Unreachable("the agent is gone, and the lease was abandoned with it".into())),
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use deploy_proxy::agent::Client;
 pub(crate) struct InUse {
     agent: Option<Started>,
     fence: Option<Fence>,
+    /// Whether none is started any more: the project is being taken away, with its state.
+    is_last: bool,
 }
 
 impl InUse {
@@ -59,6 +61,9 @@ impl Handle {
         if let Some(client) = used.agent(except) {
             return Ok(client);
         }
+        if used.is_last {
+            return Err(TargetError::unreachable("the agent", "the project was taken down"));
+        }
         let agent = self.start_agent(&self.image, except).await?;
         if let Some(fence) = used.fence {
             let retaken = agent.client.retake(fence).await.map_err(agent_error);
@@ -69,6 +74,16 @@ impl Handle {
         // the one before leaves only now: there is no moment in which nobody holds our lease
         used.agent = Some(agent);
         Ok(client)
+    }
+
+    /// From now on no agent takes another one's place.
+    pub(crate) async fn keep_last_agent(&self) {
+        self.in_use().lock().await.is_last = true;
+    }
+
+    /// The agent, if one is there.
+    pub(super) async fn present_agent(&self) -> Option<Client> {
+        self.in_use().lock().await.agent(None)
     }
 
     /// A lease was taken through our agent.

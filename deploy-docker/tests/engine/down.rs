@@ -6,8 +6,11 @@ use deploy_core::{engine::Finish, model::End, strategy::Rolling};
 use deploy_docker::DockerProject;
 
 async fn take_down(project: &DockerProject, data: bool) {
-    let fence = project.lease().await.unwrap().take("the test").await.unwrap().fence;
+    let lease = project.lease().await.unwrap();
+    let fence = lease.take("the test").await.unwrap().fence;
     project.down(fence, data).await.unwrap();
+    // the agent went with the state: neither comes back to hear this
+    assert!(lease.renew(fence).await.is_err() && lease.free(fence).await.is_err());
 }
 
 async fn volumes(ground: &Ground) -> Vec<String> {
