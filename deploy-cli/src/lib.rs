@@ -13,6 +13,8 @@ mod exit;
 pub mod output;
 mod place;
 pub mod run;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod wiring;
 
 pub use dispatch::main;

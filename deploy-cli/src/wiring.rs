@@ -3,7 +3,7 @@
 use crate::{CommandError, Place, Teardown, args::Globals};
 use async_trait::async_trait;
 use deploy_compose::{Loader, model::Project};
-use deploy_core::{model::Fence, target::TargetError};
+use deploy_core::{journal::Journal, model::Fence, target::TargetError};
 use deploy_docker::{ConnectOptions, DockerHost, DockerProject, OpenOptions};
 use deploy_local::Local;
 use std::{
@@ -90,9 +90,15 @@ pub async fn docker(name: &str, project: DockerProject) -> Result<Place, Command
         target: project.target(),
         router: project.router(),
         lease: project.lease().await?,
-        journal: project.journal().await?,
+        journal: journal(project.journal().await?),
         teardown: Arc::new(DockerTeardown(project)),
     })
+}
+
+fn journal(journal: Arc<dyn Journal>) -> Arc<dyn Journal> {
+    #[cfg(feature = "testing")]
+    let journal = crate::testing::journal(journal);
+    journal
 }
 
 struct DockerTeardown(DockerProject);
@@ -111,7 +117,7 @@ pub fn local(project: &str, local: Arc<Local>) -> Place {
         target: local.target(),
         router: local.router(),
         lease: local.lease(),
-        journal: local.journal(),
+        journal: journal(local.journal()),
         teardown: Arc::new(LocalTeardown(local)),
     }
 }

@@ -30,7 +30,7 @@ pub struct Args {
     /// Only cases whose name contains this
     #[arg(long, value_name = "NAME")]
     pub case: Option<String>,
-    /// The `deploy` executable. Default: built now, in the same profile as this one
+    /// The `deploy` executable, with its feature `testing`. Default: built now, in the same profile as this one
     #[arg(long, value_name = "PATH")]
     pub deploy: Option<PathBuf>,
 }
@@ -82,7 +82,7 @@ impl Args {
 fn build() -> Result<(), ShowError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", "deploy-cli", "--bin", "deploy"]);
+    command.args(["build", "--quiet", "--package", "deploy-cli", "--bin", "deploy", "--features", "testing"]);
     command.args((!cfg!(debug_assertions)).then_some("--release")).current_dir(env!("CARGO_MANIFEST_DIR"));
     match command.status().map_err(ShowError::io("build the `deploy` executable"))? {
         status if status.success() => Ok(()),

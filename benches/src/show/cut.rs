@@ -9,7 +9,7 @@ use tokio::time::sleep;
 /// When a deployer is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// As soon as this record of the deployment's journal is told, which is when it is durable.
+    /// As soon as this record of the deployment's journal is durable, before anybody hears of it.
     Record(u64),
     /// So long after the process's start.
     Moment(Duration),
@@ -20,26 +20,29 @@ pub enum Cut {
 /// # Errors
 /// Where it can't be started or read.
 pub async fn cut_short(project: &Project, ask: &Ask, cut: Cut) -> Result<(Ended, bool), ShowError> {
-    let mut deployer = project.start(ask)?;
-    let reached = match cut {
-        Cut::Record(seq) => {
-            deployer.until(LIMIT, |heard| heard.record().is_some_and(|record| record.seq == seq)).await?
-        }
+    let ended = match cut {
+        Cut::Record(seq) => project.run(&ask.clone().killed_after(seq)).await?,
         Cut::Moment(time) => {
+            let mut deployer = project.start(ask)?;
             tokio::select! {
-                () = sleep(time) => true,
-                ended = deployer.until(LIMIT, |_| false) => ended?,
+                () = sleep(time) => {}
+                ended = deployer.until(LIMIT, |_| false) => drop(ended?),
             }
+            deployer.kill().await?
         }
     };
-    let ended = deployer.kill().await?;
     let killed = ended.status.code().is_none();
-    Ok((ended, reached && killed))
+    Ok((ended, killed))
 }
 
-/// What the journal said last, for a table: `7 step-ended web/check`.
-pub fn last_record(ended: &Ended) -> String {
-    let Some((_, record)) = ended.records().last() else { return "0 before the plan".into() };
+/// After what a deployer was killed, for a table: `7 ended web/check`. What the record was is told by `whole`, an
+/// undisturbed run of the same.
+pub fn last_record(cut: Cut, ended: &Ended, whole: &Ended) -> String {
+    let last = match cut {
+        Cut::Record(seq) => whole.records().find(|(_, record)| record.seq == seq),
+        Cut::Moment(_) => ended.records().last(),
+    };
+    let Some((_, record)) = last else { return "0 before the plan".into() };
     let what = match &record.event {
         Event::Planned { .. } => "planned".into(),
         Event::LeaseTaken { .. } => "lease-taken".into(),

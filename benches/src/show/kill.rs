@@ -6,6 +6,7 @@ use super::{
     cut::{Cut, cut_short, last_record, sample},
     deployer::Ended,
     instance::untidy,
+    project::Last,
     traffic::{self, Judgement, REPEATS, cells, judge, seconds},
 };
 use deploy_core::model::Event;
@@ -106,12 +107,12 @@ impl Play<'_> {
         };
         println!("  undisturbed: {} records, {} s", whole.last_seq(), seconds(whole.took));
         for seq in sample(first, whole.last_seq(), self.args.runs, self.args.seed) {
-            self.row(Cut::Record(seq), false).await?;
+            self.row(&whole, Cut::Record(seq), false).await?;
         }
         let mut random = StdRng::seed_from_u64(self.args.seed);
         for moment in 0..moments {
             let time = whole.took.mul_f64(random.random_range(0.0..1.0));
-            self.row(Cut::Moment(time), moment % 2 == 1).await?;
+            self.row(&whole, Cut::Moment(time), moment % 2 == 1).await?;
         }
         Ok(())
     }
@@ -142,12 +143,14 @@ impl Play<'_> {
     }
 
     /// One kill, repeated while a gap may be the generator's own.
-    async fn row(&mut self, cut: Cut, by_resume: bool) -> Result<(), ShowError> {
+    async fn row(&mut self, whole: &Ended, cut: Cut, by_resume: bool) -> Result<(), ShowError> {
         for repeat in 0..=REPEATS {
             let act = self.act().await?;
+            let before = self.project.last().await?;
             let traffic = Traffic::outside(self.project, self.args.rate, Connections::Kept).await?;
             let (first, killed) = cut_short(self.project, &act.ask, cut).await?;
-            let again = match left_at(&first) {
+            let left = Left::of(&before, &self.project.last().await?);
+            let again = match left {
                 // another rollback would go back to what served before this one
                 Left::Over if self.scene.kind == Kind::Rollback => None,
                 Left::Interrupted if by_resume => Some(Ask::resume()),
@@ -161,7 +164,7 @@ impl Play<'_> {
             let status = again.as_ref().map_or(first.code(), Ended::code);
             let again_took = again.as_ref().map_or_else(|| "-".into(), |again| seconds(again.took));
             let cells = cells(&report);
-            let row = [last_record(&first), seconds(first.took), status.to_string(), again_took];
+            let row = [last_record(cut, &first, whole), seconds(first.took), status.to_string(), again_took];
             let row: Vec<_> = row.into_iter().chain(cells).collect();
 
             let judged = self.scene.strategy != "recreate";
@@ -178,7 +181,7 @@ impl Play<'_> {
                 traffic::note(&report, &mut faults);
             }
             untidy(&self.project.instances().await?, &act.version, &mut faults);
-            let ended_first = !killed && matches!(left_at(&first), Left::Over);
+            let ended_first = !killed && left == Left::Over;
             faults.unless(killed || ended_first, || {
                 format!("it ended by itself, with status {}: {}", first.code(), first.said())
             });
@@ -204,6 +207,7 @@ fn unwinding(ended: &Ended) -> u64 {
 }
 
 /// Where a deployment was left.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Left {
     /// Before its plan.
     Nowhere,
@@ -213,10 +217,12 @@ enum Left {
     Over,
 }
 
-fn left_at(ended: &Ended) -> Left {
-    match ended.records().last() {
-        None => Left::Nowhere,
-        Some((_, record)) if matches!(record.event, Event::Ended(_)) => Left::Over,
-        Some(_) => Left::Interrupted,
+impl Left {
+    fn of(before: &Last, now: &Last) -> Self {
+        match &now.end {
+            _ if now.deployment == before.deployment => Self::Nowhere,
+            Some(_) => Self::Over,
+            None => Self::Interrupted,
+        }
     }
 }

@@ -4,6 +4,7 @@
 use super::{
     Args, Ask, Connections, Faults, Project, Recipe, ShowError, Table, Traffic,
     cut::{Cut, cut_short, last_record, sample},
+    deployer::Ended,
     instance::untidy,
     place::Place,
     traffic::{self, Judgement, REPEATS, cells, judge, seconds},
@@ -20,7 +21,7 @@ pub(super) async fn show(project: &Project, args: &Args) -> Result<bool, ShowErr
         project.deploy(&Recipe::good(project.next_version()), strategy).await?;
         let whole = project.deploy(&Recipe::good(project.next_version()), strategy).await?;
         for seq in sample(1, whole.last_seq(), args.runs, args.seed) {
-            row(project, args, &mut table, strategy, seq).await?;
+            row(project, args, &mut table, strategy, (&whole, seq)).await?;
         }
         good &= table.finish();
     }
@@ -28,7 +29,13 @@ pub(super) async fn show(project: &Project, args: &Args) -> Result<bool, ShowErr
 }
 
 /// One kill, repeated while a gap may be the generator's own.
-async fn row(project: &Project, args: &Args, table: &mut Table, strategy: &str, seq: u64) -> Result<(), ShowError> {
+async fn row(
+    project: &Project,
+    args: &Args,
+    table: &mut Table,
+    strategy: &str,
+    (whole, seq): (&Ended, u64),
+) -> Result<(), ShowError> {
     for repeat in 0..=REPEATS {
         let (interrupted, other) = (project.next_version(), project.next_version());
         project.write(&Recipe::good(&interrupted)).await?;
@@ -40,7 +47,12 @@ async fn row(project: &Project, args: &Args, table: &mut Table, strategy: &str, 
         let most = versions.most().await;
         let report = traffic.stop().await?;
         let cells_of = cells(&report);
-        let row = [last_record(&first), second.code().to_string(), seconds(second.took), most.len().to_string()];
+        let row = [
+            last_record(Cut::Record(seq), &first, whole),
+            second.code().to_string(),
+            seconds(second.took),
+            most.len().to_string(),
+        ];
         let row: Vec<_> = row.into_iter().chain(cells_of).collect();
         if judge(&report) == Judgement::GeneratorLate && repeat < REPEATS {
             table.aside(&row, "again, because the generator itself was late");

@@ -2,13 +2,16 @@
 
 use super::{
     Args, Instance, Recipe, ShowError,
-    deployer::{Deployer, Ended},
+    deployer::{Deployer, Ended, Said},
     docker::Docker,
     local::Local,
     local_deployer,
     place::{Place, TargetName},
     recipe::LocalRecipe,
 };
+use deploy_cli::testing::KILL_AFTER;
+use deploy_core::model::{DeploymentId, End};
+use serde::Deserialize;
 use serde_json::json;
 use std::{
     cell::Cell,
@@ -38,6 +41,15 @@ pub struct Project {
     versions: Cell<u32>,
 }
 
+/// A deployment in the history.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Last {
+    /// Its number.
+    pub deployment: DeploymentId,
+    /// How it ended, if it did.
+    pub end: Option<End>,
+}
+
 /// What the deployer is asked.
 #[derive(Clone, Debug)]
 pub struct Ask {
@@ -45,12 +57,13 @@ pub struct Ask {
     needs_file: bool,
     elsewhere: bool,
     output: &'static str,
+    killed_after: Option<u64>,
 }
 
 impl Ask {
     fn new(words: &[&str]) -> Self {
         let words = words.iter().map(Into::into).collect();
-        Self { words, needs_file: false, elsewhere: false, output: "json" }
+        Self { words, needs_file: false, elsewhere: false, output: "json", killed_after: None }
     }
 
     /// `deploy up` by a strategy, in the Compose file's folder.
@@ -75,8 +88,18 @@ impl Ask {
         Self::new(&["resume"]).elsewhere()
     }
 
+    fn last() -> Self {
+        Self::new(&["history", "--most", "1"]).elsewhere()
+    }
+
     fn down() -> Self {
         Self::new(&["down", "--volumes"]).elsewhere()
+    }
+
+    /// With a journal that kills the deployer once that record is durable.
+    pub fn killed_after(mut self, record: u64) -> Self {
+        self.killed_after = Some(record);
+        self
     }
 
     /// Watching the new release for so long.
@@ -185,6 +208,7 @@ impl Project {
             (true, true) => _ = command.arg("--file").arg(self.file()),
             (true, false) => _ = command.args(["--project-name", &self.name]),
         }
+        command.env_remove(KILL_AFTER).envs(ask.killed_after.map(|record| (KILL_AFTER, record.to_string())));
         Deployer::start(command)
     }
 
@@ -206,6 +230,23 @@ impl Project {
     /// Where it can't be started or doesn't end.
     pub async fn run(&self, ask: &Ask) -> Result<Ended, ShowError> {
         self.start(ask)?.finish(LIMIT).await
+    }
+
+    /// The last deployment, as `deploy history` knows it: what a deployer that was killed had told may be less.
+    ///
+    /// # Errors
+    /// Where the history can't be read.
+    pub async fn last(&self) -> Result<Last, ShowError> {
+        let ended = self.run(&Ask::last()).await?;
+        let line = ended.heard.iter().find_map(|heard| match &heard.said {
+            Said::Other(line) => serde_json::from_str(line).ok(),
+            Said::Notice(_) => None,
+        });
+        line.ok_or_else(|| ShowError::Unexpected {
+            what: "read the history".into(),
+            expected: "a deployment".into(),
+            found: format!("status {}: {}", ended.code(), ended.said()),
+        })
     }
 
     /// Deploys a version that must succeed, because something else is to be shown.
