@@ -55,6 +55,8 @@ fn effects_and_answers_are_as_told() {
     assert!(matches!(under(Fault::HangBefore), (None, false)));
     assert!(matches!(under(Fault::HangAfter), (None, true)));
     assert!(matches!(under(Fault::Late(Millis::from_secs(30))), (Some(Ok(())), true)));
+    assert!(matches!(under(Fault::Stray(Millis::from_secs(30))), (None, true)));
+    assert!(matches!(under(Fault::Stray(Millis::from_secs(90))), (None, false)));
     assert!(matches!(under(Fault::Twice), (Some(Ok(())), true)));
     assert!(matches!(under(Fault::CrashBefore), (None, false)));
     assert!(matches!(under(Fault::CrashDuring(Millis::ZERO)), (None, false)));

@@ -15,6 +15,8 @@ pub enum Fault {
     HangAfter,
     /// It comes so much later.
     Late(Millis),
+    /// No answer ever; its effect comes so much later, whatever became of its caller.
+    Stray(Millis),
     /// It is made twice in the same words, where that [may be](super::CallKind::mutates).
     Twice,
     /// Its caller is gone before the effect.

@@ -1,4 +1,4 @@
-use super::{CallKind, Faults};
+use super::{CallKind, Faults, own};
 use crate::{
     journal::{Journal, JournalError, Record},
     model::DeploymentId,
@@ -16,14 +16,17 @@ pub(super) struct FaultyJournal {
 impl Journal for FaultyJournal {
     async fn append(&self, deployment: DeploymentId, record: &Record) -> Result<(), JournalError> {
         let about = format!("record {} of deployment {deployment}", record.seq);
-        self.faults.call(CallKind::Append, about, None, || self.inner.append(deployment, record)).await
+        let inner = &self.inner;
+        self.faults.call(CallKind::Append, about, None, own!(inner, record => inner.append(deployment, &record))).await
     }
 
     async fn read(&self, deployment: DeploymentId) -> Result<Vec<Record>, JournalError> {
-        self.faults.call(CallKind::Read, deployment, None, || self.inner.read(deployment)).await
+        let inner = &self.inner;
+        self.faults.call(CallKind::Read, deployment, None, own!(inner => inner.read(deployment))).await
     }
 
     async fn deployments(&self) -> Result<Vec<DeploymentId>, JournalError> {
-        self.faults.call(CallKind::Deployments, "", None, || self.inner.deployments()).await
+        let inner = &self.inner;
+        self.faults.call(CallKind::Deployments, "", None, own!(inner => inner.deployments())).await
     }
 }

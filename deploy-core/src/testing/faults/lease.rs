@@ -1,4 +1,4 @@
-use super::{CallKind, Faults};
+use super::{CallKind, Faults, own};
 use crate::{
     lease::{Grant, Lease, LeaseError},
     model::Fence,
@@ -15,14 +15,17 @@ pub(super) struct FaultyLease {
 #[async_trait]
 impl Lease for FaultyLease {
     async fn take(&self, holder: &str) -> Result<Grant, LeaseError> {
-        self.faults.call(CallKind::Take, holder, None, || self.inner.take(holder)).await
+        let (inner, name) = (&self.inner, holder.to_owned());
+        self.faults.call(CallKind::Take, holder, None, own!(inner, name => inner.take(&name))).await
     }
 
     async fn renew(&self, fence: Fence) -> Result<(), LeaseError> {
-        self.faults.call(CallKind::Renew, fence, None, || self.inner.renew(fence)).await
+        let inner = &self.inner;
+        self.faults.call(CallKind::Renew, fence, None, own!(inner => inner.renew(fence))).await
     }
 
     async fn free(&self, fence: Fence) -> Result<(), LeaseError> {
-        self.faults.call(CallKind::Free, fence, None, || self.inner.free(fence)).await
+        let inner = &self.inner;
+        self.faults.call(CallKind::Free, fence, None, own!(inner => inner.free(fence))).await
     }
 }

@@ -28,3 +28,15 @@ mod target;
 pub use call::{Call, CallKind};
 pub use fault::Fault;
 pub use rules::Faults;
+
+/// A call that owns what it is made with, so that it may outlive its caller.
+macro_rules! own {
+    ($($name:ident),* => $call:expr) => {{
+        $(let $name = $name.clone();)*
+        move || {
+            $(let $name = $name.clone();)*
+            Box::pin(async move { $call.await }) as futures_util::future::BoxFuture<'static, _>
+        }
+    }};
+}
+use own;

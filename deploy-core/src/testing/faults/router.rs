@@ -1,4 +1,4 @@
-use super::{CallKind, Faults};
+use super::{CallKind, Faults, own};
 use crate::{
     model::{Millis, RouterId, ServiceName, Shares, WorkloadRef},
     router::{Router, Uptake},
@@ -20,12 +20,14 @@ impl Router for FaultyRouter {
     }
 
     async fn route(&self, cx: &Cx, service: &ServiceName, from: &Shares, to: &Shares) -> Result<Uptake, TargetError> {
-        let perform = || self.inner.route(cx, service, from, to);
+        let inner = &self.inner;
+        let perform = own!(inner, cx, service, from, to => inner.route(&cx, &service, &from, &to));
         self.faults.call(CallKind::Route, format!("{service}: {to}"), Some(&cx.step), perform).await
     }
 
     async fn drain(&self, cx: &Cx, workload: &WorkloadRef, by: Millis) -> Result<Option<u64>, TargetError> {
-        let perform = || self.inner.drain(cx, workload, by);
+        let inner = &self.inner;
+        let perform = own!(inner, cx, workload => inner.drain(&cx, &workload, by));
         self.faults.call(CallKind::Drain, &workload.release, Some(&cx.step), perform).await
     }
 }

@@ -128,12 +128,12 @@ impl Faults {
     }
 
     /// Makes a call, with the fault that is meant for it.
-    pub(super) async fn call<'a, T, E: Fails>(
+    pub(super) async fn call<T: Send + 'static, E: Fails + Send + 'static>(
         &self,
         kind: CallKind,
         about: impl fmt::Display,
         step: Option<&StepId>,
-        perform: impl Fn() -> BoxFuture<'a, Result<T, E>>,
+        perform: impl Fn() -> BoxFuture<'static, Result<T, E>>,
     ) -> Result<T, E> {
         let fault = self.meet(kind, about.to_string(), step);
         let made = async {
@@ -153,6 +153,14 @@ impl Faults {
                 Some(Fault::Late(time)) => {
                     sleep(time.duration()).await;
                     perform().await
+                }
+                Some(Fault::Stray(time)) => {
+                    let call = perform();
+                    tokio::spawn(async move {
+                        sleep(time.duration()).await;
+                        let _ = call.await; // nobody listens any more
+                    });
+                    pending().await
                 }
                 Some(Fault::Twice) => {
                     let first = perform().await;

@@ -1,4 +1,4 @@
-use super::{CallKind, Faults};
+use super::{CallKind, Faults, own};
 use crate::{
     lease::LeaseEnd,
     model::{
@@ -42,21 +42,25 @@ impl Target for FaultyTarget {
 
     async fn observe(&self, services: &[ServiceName]) -> Result<World, TargetError> {
         let about = services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(" ");
-        self.faults.call(CallKind::Observe, about, None, || self.inner.observe(services)).await
+        let (inner, services) = (&self.inner, services.to_vec());
+        self.faults.call(CallKind::Observe, about, None, own!(inner, services => inner.observe(&services))).await
     }
 
     async fn store(&self, cx: &Cx, release: &Release, payload: &Payload) -> Result<(), TargetError> {
-        let perform = || self.inner.store(cx, release, payload);
+        let inner = &self.inner;
+        let perform = own!(inner, cx, release, payload => inner.store(&cx, &release, &payload));
         self.faults.call(CallKind::Store, &release.id, Some(&cx.step), perform).await
     }
 
     async fn ensure(&self, cx: &Cx, workload: &WorkloadRef, count: Option<u32>) -> Result<(), TargetError> {
-        let perform = || self.inner.ensure(cx, workload, count);
+        let inner = &self.inner;
+        let perform = own!(inner, cx, workload => inner.ensure(&cx, &workload, count));
         self.faults.call(CallKind::Ensure, &workload.release, Some(&cx.step), perform).await
     }
 
     async fn remove(&self, cx: &Cx, workload: &WorkloadRef, keep: bool) -> Result<(), TargetError> {
-        let perform = || self.inner.remove(cx, workload, keep);
+        let inner = &self.inner;
+        let perform = own!(inner, cx, workload => inner.remove(&cx, &workload, keep));
         self.faults.call(CallKind::Remove, &workload.release, Some(&cx.step), perform).await
     }
 
@@ -65,26 +69,32 @@ impl Target for FaultyTarget {
     }
 
     async fn replace(&self, cx: &Cx, workload: &WorkloadRef, from: &ReleaseId, pace: Pace) -> Result<(), TargetError> {
-        let perform = || self.inner.replace(cx, workload, from, pace);
+        let inner = &self.inner;
+        let perform = own!(inner, cx, workload, from => inner.replace(&cx, &workload, &from, pace));
         self.faults.call(CallKind::Replace, &workload.release, Some(&cx.step), perform).await
     }
 
     async fn apply(&self, cx: &Cx, object: &Object) -> Result<(), TargetError> {
-        let perform = || self.inner.apply(cx, object);
+        let inner = &self.inner;
+        let perform = own!(inner, cx, object => inner.apply(&cx, &object));
         self.faults.call(CallKind::Apply, &object.object, Some(&cx.step), perform).await
     }
 
     async fn delete(&self, cx: &Cx, object: &ObjectRef) -> Result<(), TargetError> {
-        let perform = || self.inner.delete(cx, object);
+        let inner = &self.inner;
+        let perform = own!(inner, cx, object => inner.delete(&cx, &object));
         self.faults.call(CallKind::Delete, object, Some(&cx.step), perform).await
     }
 
     async fn adopt(&self, cx: &Cx, before: LeaseEnd) -> Result<(), TargetError> {
-        self.faults.call(CallKind::Adopt, "", Some(&cx.step), || self.inner.adopt(cx, before)).await
+        let inner = &self.inner;
+        let perform = own!(inner, cx => inner.adopt(&cx, before));
+        self.faults.call(CallKind::Adopt, "", Some(&cx.step), perform).await
     }
 
     async fn prune(&self, cx: &Cx, service: &ServiceName, keep: usize) -> Result<(), TargetError> {
-        let perform = || self.inner.prune(cx, service, keep);
+        let inner = &self.inner;
+        let perform = own!(inner, cx, service => inner.prune(&cx, &service, keep));
         self.faults.call(CallKind::Prune, service, Some(&cx.step), perform).await
     }
 
@@ -93,14 +103,17 @@ impl Target for FaultyTarget {
     }
 
     async fn logs(&self, instance: &Instance, lines: usize) -> Result<Vec<String>, TargetError> {
-        self.faults.call(CallKind::Logs, &instance.name, None, || self.inner.logs(instance, lines)).await
+        let inner = &self.inner;
+        let perform = own!(inner, instance => inner.logs(&instance, lines));
+        self.faults.call(CallKind::Logs, &instance.name, None, perform).await
     }
 }
 
 #[async_trait]
 impl Prober for FaultyProber {
     async fn probe(&self, instance: &Instance, probe: &Probe, timeout: Millis) -> Result<Answer, ProbeError> {
-        let perform = || self.target.prober().probe(instance, probe, timeout);
+        let target = &self.target;
+        let perform = own!(target, instance, probe => target.prober().probe(&instance, &probe, timeout));
         self.faults.call(CallKind::Probe, &instance.name, None, perform).await
     }
 }
