@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LeaseEnd {
-    /// There was none, or its holder gave it back: nothing of it is still under way.
+    /// There was none, or its holder gave it back: nothing of it is still under way. An engine that gave a call up before
+    /// it was answered doesn't give its lease back.
     Freed,
     /// Its holder is gone.
     Abandoned,

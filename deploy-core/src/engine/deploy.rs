@@ -3,6 +3,7 @@ use super::{
     decide::Wish,
     hands::{Behalf, services},
     run::{Run, keep_lease},
+    under_way::UnderWay,
 };
 use crate::{
     journal::{JournalError, Record},
@@ -76,15 +77,16 @@ const OBSERVE_BY: Duration = Duration::from_secs(120);
 const ADOPT_BY: Duration = Duration::from_secs(120);
 
 /// A lease, and what is wished under it while no person wishes anything.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Held {
     grant: Grant,
     wish: Wish,
+    under_way: UnderWay,
 }
 
 impl Held {
-    fn going_back(self, why: &'static str) -> Self {
-        Self { wish: Wish::GoBack(why), ..self }
+    fn going_back(&self, why: &'static str) -> Self {
+        Self { wish: Wish::GoBack(why), ..self.clone() }
     }
 }
 
@@ -110,7 +112,7 @@ impl Engine {
                         return Err(EngineError::OtherStrategy { deployment, theirs, ours: strategy.name().into() });
                     }
                     let is_all = state.plan().services == request.services;
-                    let report = self.carry_on(held, deployment, state, &request.payloads, options).await?;
+                    let report = self.carry_on(&held, deployment, state, &request.payloads, options).await?;
                     if is_all || report.finish != Finish::Ended(End::Succeeded) {
                         return Ok(report);
                     }
@@ -118,17 +120,17 @@ impl Engine {
                     let plan = self.keeping(held.grant, self.plan_now(&request.services, strategy)).await??;
                     return match plan.steps.is_empty() {
                         true => Ok(report),
-                        false => self.run_new(held, plan, &request.payloads, options).await,
+                        false => self.run_new(&held, plan, &request.payloads, options).await,
                     };
                 }
                 let back = held.going_back("another release is deployed");
-                let report = self.carry_on(back, deployment, state, &BTreeMap::new(), options).await?;
+                let report = self.carry_on(&back, deployment, state, &BTreeMap::new(), options).await?;
                 if !matches!(report.finish, Finish::Ended(End::RolledBack { .. } | End::Cancelled { .. })) {
                     return Ok(report);
                 }
             }
             let plan = self.keeping(held.grant, self.plan_now(&request.services, strategy)).await??;
-            self.run_new(held, plan, &request.payloads, options).await
+            self.run_new(&held, plan, &request.payloads, options).await
         })
         .await
     }
@@ -155,7 +157,7 @@ impl Engine {
         self.with_lease(options, async |held| {
             if let Some((deployment, state)) = self.interrupted().await? {
                 if *state.plan() == plan {
-                    return self.carry_on(held, deployment, state, payloads, options).await;
+                    return self.carry_on(&held, deployment, state, payloads, options).await;
                 }
                 let expected = "no interrupted deployment".into();
                 return Err(EngineError::Stale { expected, found: format!("deployment {deployment}, interrupted") });
@@ -165,7 +167,7 @@ impl Engine {
             if let Standing::Conflict { expected, found } = basis.standing(&world) {
                 return Err(EngineError::Stale { expected, found });
             }
-            self.run_new(held, plan.clone(), payloads, options).await
+            self.run_new(&held, plan.clone(), payloads, options).await
         })
         .await
     }
@@ -177,7 +179,7 @@ impl Engine {
     pub async fn resume(&self, options: &Options) -> Result<Report, EngineError> {
         self.with_lease(options, async |held| {
             let (deployment, state) = self.interrupted().await?.ok_or(EngineError::NothingInterrupted)?;
-            self.carry_on(held, deployment, state, &BTreeMap::new(), options).await
+            self.carry_on(&held, deployment, state, &BTreeMap::new(), options).await
         })
         .await
     }
@@ -189,13 +191,13 @@ impl Engine {
     pub async fn abort(&self, options: &Options) -> Result<Report, EngineError> {
         self.with_lease(options, async |held| {
             let (deployment, state) = self.interrupted().await?.ok_or(EngineError::NothingInterrupted)?;
-            self.carry_on(held.going_back("it was aborted"), deployment, state, &BTreeMap::new(), options).await
+            self.carry_on(&held.going_back("it was aborted"), deployment, state, &BTreeMap::new(), options).await
         })
         .await
     }
 
-    /// Does something under the lease, and gives it back unless something may still be under way: whoever takes it then
-    /// must adopt.
+    /// Does something under the lease, and gives it back unless something may still be under way. Then it expires, or is
+    /// abandoned when this process ends, and whoever takes it adopts.
     async fn with_lease<T>(
         &self,
         options: &Options,
@@ -206,8 +208,10 @@ impl Engine {
             // kept where this fails, or the next deployer would have nobody to adopt from
             self.keeping(grant, self.adopt(grant)).await??;
         }
-        let result = work(Held { grant, wish: Wish::None }).await;
-        if !matches!(result, Err(EngineError::TakenOver { .. } | EngineError::Journal(_))) {
+        let under_way = UnderWay::default();
+        let result = work(Held { grant, wish: Wish::None, under_way: under_way.clone() }).await;
+        let is_lost = matches!(result, Err(EngineError::TakenOver { .. } | EngineError::Journal(_)));
+        if !is_lost && !under_way.is_any() {
             // it expires by itself where this fails
             let _ = timeout(ANSWER_BY, self.lease.free(grant.fence)).await;
         }
@@ -262,7 +266,9 @@ impl Engine {
     async fn adopt(&self, grant: Grant) -> Result<(), EngineError> {
         let deployment = self.deployments().await?.last().copied().unwrap_or(DeploymentId(0));
         let deadline = Instant::now() + ADOPT_BY;
-        let cx = Behalf { deployment, fence: grant.fence }.cx(&StepId::new("adopt"), deadline);
+        // where it isn't answered, the lease isn't given back anyway
+        let behalf = Behalf { deployment, fence: grant.fence, under_way: UnderWay::default() };
+        let cx = behalf.cx(&StepId::new("adopt"), deadline);
         let adopted = timeout_at(deadline, self.target.adopt(&cx, grant.before)).await;
         let adopted = adopted.unwrap_or_else(|elapsed| Err(TargetError::unreachable("the target", elapsed)));
         adopted.map_err(|error| stopped(error, grant.fence))
@@ -308,7 +314,7 @@ impl Engine {
 
     async fn run_new(
         &self,
-        held: Held,
+        held: &Held,
         plan: Plan,
         payloads: &BTreeMap<ReleaseId, Payload>,
         options: &Options,
@@ -328,17 +334,17 @@ impl Engine {
 
     async fn carry_on(
         &self,
-        held: Held,
+        held: &Held,
         deployment: DeploymentId,
         state: State,
         payloads: &BTreeMap<ReleaseId, Payload>,
         options: &Options,
     ) -> Result<Report, EngineError> {
         self.accepts(state.active())?;
-        let behalf = Behalf { deployment, fence: held.grant.fence };
+        let behalf = Behalf { deployment, fence: held.grant.fence, under_way: held.under_way.clone() };
         let interrupt = options.interrupt.clone();
         let (grant, wish, past) = (held.grant, held.wish, state.ended().cloned().collect());
-        let mut run = Run { engine: self, behalf, grant, state, payloads, interrupt, wish, past };
+        let mut run = Run { engine: self, behalf: behalf.clone(), grant, state, payloads, interrupt, wish, past };
         run.lease_taken().await?;
         let state = run.until_rest().await?;
         let finish = match state.end() {
@@ -360,7 +366,8 @@ impl Engine {
         let deadline = Instant::now() + PRUNE_BY;
         let cx = behalf.cx(&StepId::new("prune"), deadline);
         for service in services(plan) {
-            let pruned = timeout_at(deadline, self.target.prune(&cx, &service, keep)).await;
+            let prune = behalf.under_way.call(self.target.prune(&cx, &service, keep));
+            let pruned = timeout_at(deadline, prune).await;
             let why = match pruned {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) => error.to_string(),

@@ -1,4 +1,4 @@
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, under_way::UnderWay};
 use crate::{
     model::{DeploymentId, Fence, Op, Plan, ServiceName, Step, StepId, Watch, WorkloadRef, World},
     target::{Cx, TargetError},
@@ -56,14 +56,15 @@ impl Engine {
 }
 
 /// On whose behalf a run works.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Behalf {
     pub(super) deployment: DeploymentId,
     pub(super) fence: Fence,
+    pub(super) under_way: UnderWay,
 }
 
 impl Behalf {
-    pub(super) fn cx(self, step: &StepId, deadline: Instant) -> Cx {
+    pub(super) fn cx(&self, step: &StepId, deadline: Instant) -> Cx {
         Cx { deployment: self.deployment, step: step.clone(), fence: self.fence, deadline }
     }
 }

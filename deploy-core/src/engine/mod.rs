@@ -15,6 +15,7 @@ mod parts;
 mod perform;
 mod run;
 mod state;
+mod under_way;
 
 pub use deploy::{Finish, Options, Report, Request};
 pub use error::EngineError;

@@ -33,7 +33,7 @@ impl Engine {
     pub(super) async fn perform(
         &self,
         step: &Step,
-        behalf: Behalf,
+        behalf: &Behalf,
         again: bool,
         payloads: &BTreeMap<ReleaseId, Payload>,
     ) -> Result<Outcome, Fenced> {
@@ -43,7 +43,7 @@ impl Engine {
         let attempts = async {
             let mut pause = FIRST_PAUSE;
             loop {
-                match self.attempt(step, &cx, again || last.is_some(), payloads).await {
+                match self.attempt(step, behalf, &cx, again || last.is_some(), payloads).await {
                     Ok(attempt) => return Ok(attempt),
                     Err(TargetError::Fenced { ours, .. }) => return Err(Fenced { ours }),
                     Err(error) if error.is_retryable() => {
@@ -75,11 +75,12 @@ impl Engine {
     async fn attempt(
         &self,
         step: &Step,
+        behalf: &Behalf,
         cx: &Cx,
         again: bool,
         payloads: &BTreeMap<ReleaseId, Payload>,
     ) -> Result<Attempt, TargetError> {
-        let applied = || Attempt::Over(Outcome::Applied);
+        let (applied, under_way) = (|| Attempt::Over(Outcome::Applied), &behalf.under_way);
         match &step.op {
             Op::Check { workload, check, clocks } => {
                 return Ok(Attempt::Over(match self.check(&step.id, workload, check, *clocks).await {
@@ -94,7 +95,7 @@ impl Engine {
             Op::Drain { router, workload } => {
                 let left = Millis::from(cx.left());
                 let by = Millis(if left > SLACK { left.0 - SLACK.0 } else { left.0 / 2 });
-                if let Some(ended @ 1..) = self.router(router)?.drain(cx, workload, by).await? {
+                if let Some(ended @ 1..) = under_way.call(self.router(router)?.drain(cx, workload, by)).await? {
                     let text = format!("{ended} requests at {workload} were ended at the drain's deadline");
                     self.tell(Progress::Warning { text });
                 }
@@ -125,7 +126,7 @@ impl Engine {
         if let Op::Route { router, service, shares } = &step.op {
             // asked again where it is done already: it may not have been taken up yet
             let from = world.shares(router, service);
-            let uptake = self.router(router)?.route(cx, service, &from, shares).await?;
+            let uptake = under_way.call(self.router(router)?.route(cx, service, &from, shares)).await?;
             let outcome = found.unwrap_or(Outcome::Applied);
             return Ok(match uptake {
                 Uptake::Acknowledged => Attempt::Over(outcome),
@@ -140,10 +141,10 @@ impl Engine {
                 let payload = payloads.get(&release.id).ok_or_else(|| TargetError::Rejected {
                     why: format!("the configuration of {} isn't at hand; run `up` with its file again", release.id),
                 })?;
-                self.target.store(cx, release, payload).await?;
+                under_way.call(self.target.store(cx, release, payload)).await?;
             }
-            Op::Apply { object } => self.target.apply(cx, object).await?,
-            Op::Delete { object } => self.target.delete(cx, object).await?,
+            Op::Apply { object } => under_way.call(self.target.apply(cx, object)).await?,
+            Op::Delete { object } => under_way.call(self.target.delete(cx, object)).await?,
             Op::Ensure { workload, count } => {
                 let count = match count {
                     Count::Exactly(count) => Some(*count),
@@ -153,10 +154,12 @@ impl Engine {
                         Some(world.asked(&of))
                     }
                 };
-                self.target.ensure(cx, workload, count).await?;
+                under_way.call(self.target.ensure(cx, workload, count)).await?;
             }
-            Op::Replace { workload, from, pace } => self.target.replace(cx, workload, from, *pace).await?,
-            Op::Remove { workload, keep } => self.target.remove(cx, workload, *keep).await?,
+            Op::Replace { workload, from, pace } => {
+                under_way.call(self.target.replace(cx, workload, from, *pace)).await?;
+            }
+            Op::Remove { workload, keep } => under_way.call(self.target.remove(cx, workload, *keep)).await?,
             Op::Route { .. } | Op::Drain { .. } | Op::Check { .. } | Op::Wait { .. } => {}
         }
         Ok(applied())

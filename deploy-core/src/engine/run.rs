@@ -149,7 +149,8 @@ impl<'e> Run<'e> {
         if !again {
             self.append(Event::StepStarted { step: id.clone() }).await?;
         }
-        let (engine, plan, behalf, payloads) = (self.engine, self.state.active().clone(), self.behalf, self.payloads);
+        let (engine, plan, behalf, payloads) =
+            (self.engine, self.state.active().clone(), self.behalf.clone(), self.payloads);
         let (name, stale) = (id.clone(), self.stale_checks(id));
         steps.push(id.clone(), async move {
             for Step { op, .. } in stale.iter().filter_map(|check| plan.step(check)) {
@@ -160,7 +161,7 @@ impl<'e> Run<'e> {
                 }
             }
             match plan.step(&name) {
-                Some(step) => engine.perform(step, behalf, again, payloads).await,
+                Some(step) => engine.perform(step, &behalf, again, payloads).await,
                 None => Ok(Outcome::Failed { reason: "it isn't in the plan".into() }),
             }
         });

@@ -9,7 +9,7 @@ use deploy_core::{
     testing::{
         loops::{
             LoopReport, Then, crash_after_each_entry, crash_at_each_call, fail_at_each_step, freeze_at_each_change,
-            repeat_each_step,
+            repeat_each_step, stray_at_each_change,
         },
         virtual_time,
     },
@@ -37,6 +37,14 @@ fn any_call_may_fail() {
 #[test]
 fn any_change_may_be_made_twice() {
     in_every_setting(async |setting| repeat_each_step(async || setting.scene()).await);
+}
+
+/// Later than all that comes after it.
+const MUCH_LATER: Millis = Millis::from_secs(7200);
+
+#[test]
+fn a_change_that_was_given_up_has_no_effect_afterwards() {
+    in_every_setting(async |setting| stray_at_each_change(async || setting.scene(), MUCH_LATER).await);
 }
 
 #[test]

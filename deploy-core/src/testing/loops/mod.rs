@@ -5,6 +5,7 @@
 //! - [`repeat_each_step`]: each change is made twice.
 //! - [`crash_after_each_entry`]: the deployer is gone after each journal entry.
 //! - [`crash_at_each_call`]: the deployer is gone before, during or after each call.
+//! - [`stray_at_each_change`]: each change is given up by its caller, and made long afterwards.
 //! - [`freeze_at_each_change`]: the deployer freezes before each change, while another one waits for the lease.
 //!
 //! A round is good when no promise was broken ([`Scene::complaints`]), when the world is as the deployment's end says (as
@@ -64,6 +65,23 @@ pub async fn repeat_each_step<S: Scene>(make: impl AsyncFn() -> Result<S, String
     report.rounds.push(Plot::everywhere(Fault::Twice).play(&make().await?, &clean).await?);
     for key in clean.keys.iter().filter(|key| key.kind.mutates()) {
         report.rounds.push(Plot::one(key, Fault::Twice).play(&make().await?, &clean).await?);
+    }
+    Ok(report)
+}
+
+/// Each change gets no answer, so that it is given up at its step's deadline; so much later, when others have deployed, it
+/// is made all the same. Then nothing may come of it.
+///
+/// # Errors
+/// Where the scene can't be set, or a run without faults doesn't end well.
+pub async fn stray_at_each_change<S: Scene>(
+    make: impl AsyncFn() -> Result<S, String>,
+    time: Millis,
+) -> Result<LoopReport, String> {
+    let clean = Clean::run(&make().await?).await?;
+    let mut report = LoopReport::new("stray at each change");
+    for key in clean.keys.iter().filter(|key| key.kind.mutates() && key.step.is_some()) {
+        report.rounds.push(Plot::one(key, Fault::Stray(time)).play(&make().await?, &clean).await?);
     }
     Ok(report)
 }

@@ -215,7 +215,20 @@ impl<'k> Plot<'k> {
         complaints.extend(self.missing(&first, &faults, clean));
         let next = self.next(scene).await?;
         complaints.extend(self.judge(scene, clean, next.as_ref(), left.as_ref()).await?);
+        complaints.extend(self.aftermath(scene).await?);
         Ok(Round { at, ended: format!("{}; then {}", told(first), told(next)), complaints })
+    }
+
+    /// What comes of a call that is made only now.
+    async fn aftermath<S: Scene>(&self, scene: &S) -> Result<Vec<String>, String> {
+        let Fault::Stray(time) = self.fault else { return Ok(Vec::new()) };
+        let before = owned(scene).await?;
+        sleep(time.duration()).await;
+        let (after, mut complaints) = (owned(scene).await?, scene.complaints().await?);
+        if before != after {
+            complaints.push(format!("expected nothing of a call that was given up, but it made {after} of {before}"));
+        }
+        Ok(complaints)
     }
 
     /// A run that freezes, and beside it another deployer that waits for its chance.
