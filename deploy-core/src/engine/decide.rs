@@ -1,7 +1,7 @@
 use super::{State, StepState};
 use crate::{
-    model::{End, OnFailure, Step, StepId, Undo},
-    rollback::{Rollback, Unwind},
+    model::{End, OnFailure, Op, Step, StepId, Undo},
+    rollback::{Rollback, Unwind, is_ours, undo_of},
 };
 use std::collections::BTreeSet;
 
@@ -71,15 +71,22 @@ fn end(state: &State) -> End {
     let why = why.to_owned();
     match barrier(state) {
         Some(barrier) => End::Halted { why: format!("{why}; it went back as far as it may: {barrier}") },
-        None if state.active().steps.is_empty() => End::Cancelled { why },
+        None if !has_changed(state) => End::Cancelled { why },
         None => End::RolledBack { why },
     }
 }
 
+/// Whether anything may be otherwise than before, or was meanwhile. A stored configuration is no such thing: nothing runs by
+/// it.
+fn has_changed(state: &State) -> bool {
+    let changes = |op: &Op| !matches!(op, Op::Store { .. } | Op::Check { .. } | Op::Wait { .. });
+    state.plan().steps.iter().any(|step| changes(&step.op) && is_ours(state, step))
+}
+
 /// Why the way back ends where it does, if it ends before the beginning.
 fn barrier(state: &State) -> Option<&str> {
-    state.plan().steps.iter().find_map(|step| match (&step.undo, state.step(&step.id)) {
-        (Undo::Barrier { why }, Some(_)) => Some(why.as_str()),
+    state.plan().steps.iter().find_map(|step| match undo_of(state, step) {
+        Undo::Barrier { why } => Some(why.as_str()),
         _ => None,
     })
 }

@@ -18,12 +18,12 @@ impl fmt::Display for DeploymentId {
 pub enum End {
     /// The new releases serve.
     Succeeded,
-    /// Something failed, or a person said so, and the old releases serve again.
+    /// Something failed, or a person said so, and what it changed was taken back: the old releases serve.
     RolledBack {
         /// What made it go back.
         why: String,
     },
-    /// It ended before it changed anything.
+    /// It ended before it changed anything; at most a release's configuration was stored.
     Cancelled {
         /// What made it end.
         why: String,

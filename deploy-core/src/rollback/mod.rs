@@ -3,6 +3,7 @@
 mod unwind;
 
 pub use unwind::Unwind;
+pub(crate) use unwind::{is_ours, undo_of};
 
 use crate::{
     engine::State,

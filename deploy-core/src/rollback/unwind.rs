@@ -22,11 +22,7 @@ impl Rollback for Unwind {
         let plan = state.plan();
         let mut back = Back { plan, steps: Vec::new(), tails: BTreeMap::new() };
         for step in plan.in_order()?.into_iter().rev() {
-            let undone = match state.step(&step.id) {
-                None | Some(StepState::Ended(Outcome::Coincided | Outcome::Conflict { .. })) => &Undo::Nothing,
-                Some(_) => &step.undo,
-            };
-            match undone {
+            match undo_of(state, step) {
                 Undo::Barrier { .. } => break,
                 Undo::Nothing | Undo::Keep { .. } => back.add(step, &[]),
                 Undo::Do { ops } => back.add(step, ops),
@@ -41,6 +37,17 @@ impl Rollback for Unwind {
         };
         plan.validate().map(|()| plan)
     }
+}
+
+/// Whether we may have done something in this step: it was started, and neither did somebody else do it nor did we find
+/// that it couldn't be done.
+pub(crate) fn is_ours(state: &State, step: &Step) -> bool {
+    !matches!(state.step(&step.id), None | Some(StepState::Ended(Outcome::Coincided | Outcome::Conflict { .. })))
+}
+
+/// What the way back does about a step.
+pub(crate) fn undo_of<'a>(state: &State, step: &'a Step) -> &'a Undo {
+    if is_ours(state, step) { &step.undo } else { &Undo::Nothing }
 }
 
 struct Back<'a> {

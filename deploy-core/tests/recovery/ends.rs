@@ -1,0 +1,113 @@
+//! What a deployment says at its end is true.
+
+use crate::site::{deploy, end, engine, release, request, spec, world};
+use deploy_core::{
+    engine::{Interrupt, Options},
+    model::{End, Event, Millis, Outcome, Plan, Undo},
+    observer::Notice,
+    strategy::Rolling,
+    testing::{
+        Behaviour, SimWorld,
+        faults::{CallKind, Fault, Faults},
+        virtual_time,
+    },
+};
+use std::sync::Arc;
+use tokio::time::sleep;
+
+/// A deployment of `web-1` as it runs, which a person takes back once that step has ended.
+async fn taken_back_after(world: &SimWorld, step: &'static str) -> End {
+    let interrupt = Interrupt::default();
+    let person = interrupt.clone();
+    let observer = move |notice: &Notice| {
+        let Notice::Event { record, .. } = notice else { return };
+        if matches!(&record.event, Event::StepEnded { step: ended, .. } if ended.as_str() == step) {
+            person.go_back();
+        }
+    };
+    let engine = world.deployer().engine().observer(Arc::new(observer)).build();
+    let options = Options { interrupt, ..Options::default() };
+    end(engine.deploy(&request(spec(world, "web-1", 2)), &Rolling, &options).await)
+}
+
+#[test]
+fn what_stopped_a_leftover_was_not_cancelled_before_any_change() {
+    virtual_time(async {
+        let world = world();
+        world.runs_unrouted(&release("web-0"), 1);
+        world.runs_unrouted(&release("web-00"), 1);
+        let end = taken_back_after(&world, "web/stop").await;
+        assert_eq!(world.asked(&"web".into()).len(), 2, "one leftover was stopped");
+        assert!(matches!(end, End::RolledBack { .. }), "{end:?}");
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_only_looked_was_cancelled() {
+    virtual_time(async {
+        let world = world();
+        world.runs_unrouted(&release("web-0"), 1);
+        let end = taken_back_after(&world, "web/check").await;
+        assert_eq!(world.asked(&"web".into()).len(), 2, "nothing was stopped");
+        assert!(matches!(end, End::Cancelled { .. }), "{end:?}");
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_was_started_again_was_not_cancelled_before_any_change() {
+    virtual_time(async {
+        let world = world();
+        world.behave(&"web-2".into(), Behaviour::dies_after(Millis::from_secs(5)));
+        assert_eq!(end(deploy(&engine(world.deployer()), spec(&world, "web-2", 2)).await), End::Succeeded);
+        sleep(Millis::from_secs(60).duration()).await;
+        world.behave(&"web-2".into(), Behaviour::never_healthy());
+        let end = end(deploy(&engine(world.deployer()), spec(&world, "web-2", 2)).await);
+        assert!(matches!(end, End::RolledBack { .. }), "{end:?}");
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_configuration_that_could_not_be_stored_changes_nothing() {
+    virtual_time(async {
+        let world = world();
+        let faults = Faults::default();
+        faults.once(|call| call.kind == CallKind::Store, Fault::Refuse);
+        let end = end(deploy(&engine(faults.wrap(world.deployer())), spec(&world, "web-2", 2)).await);
+        assert!(matches!(end, End::Cancelled { .. }), "{end:?}");
+    })
+    .unwrap();
+}
+
+/// What somebody else did is no barrier: the unwind goes past it.
+#[test]
+fn a_barrier_that_coincided_keeps_nobody() {
+    virtual_time(async {
+        let world = world();
+        let mut plan: Plan = engine(world.deployer()).plan(&[spec(&world, "web-2", 2)], &Rolling).await.unwrap();
+        let start = plan.steps.iter_mut().find(|step| step.id.as_str() == "web/start").unwrap();
+        start.undo = Undo::Barrier { why: "no way back".into() };
+        world.behave(&"web-2".into(), Behaviour::never_healthy());
+        // somebody stores and starts it just before
+        let outcomes = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (seen, others) = (outcomes.clone(), world.clone());
+        let observer = move |notice: &Notice| match notice {
+            Notice::Event { record, .. } => match &record.event {
+                Event::StepStarted { step } if step.as_str() == "web/start" => {
+                    others.runs_unrouted(&release("web-2"), 2);
+                }
+                Event::StepEnded { step, outcome } => seen.lock().unwrap().push((step.clone(), outcome.clone())),
+                _ => {}
+            },
+            Notice::Progress(_) => {}
+        };
+        let engine = world.deployer().engine().observer(Arc::new(observer)).build();
+        let payloads = request(spec(&world, "web-2", 2)).payloads;
+        let end = end(engine.run_plan(plan, &payloads, &Options::default()).await);
+        assert!(outcomes.lock().unwrap().contains(&("web/start".into(), Outcome::Coincided)), "{outcomes:?}");
+        assert!(matches!(end, End::Cancelled { .. }), "{end:?}");
+    })
+    .unwrap();
+}
