@@ -64,10 +64,7 @@ impl<'a> Back<'a> {
         after.sort();
         after.dedup();
         for (index, op) in ops.iter().enumerate() {
-            let id = match index {
-                0 => StepId::new(format!("undo {}", step.id)),
-                index => StepId::new(format!("undo {} ({})", step.id, index + 1)),
-            };
+            let id = self.id(step, index);
             self.steps.push(Step {
                 id: id.clone(),
                 stage: "Go back".into(),
@@ -80,6 +77,19 @@ impl<'a> Back<'a> {
             });
         }
         self.tails.insert(&step.id, after);
+    }
+
+    /// A name of its own, whatever the plan's steps are called: states of both plans are kept together.
+    fn id(&self, step: &Step, index: usize) -> StepId {
+        let mut name = match index {
+            0 => format!("undo {}", step.id),
+            index => format!("undo {} ({})", step.id, index + 1),
+        };
+        let is_taken = |name: &str| self.plan.steps.iter().chain(&self.steps).any(|other| other.id.as_str() == name);
+        while is_taken(&name) {
+            name.push('\'');
+        }
+        StepId::new(name)
     }
 
     /// How long an undo may take: it does something else than its step, and what it stops takes its time.

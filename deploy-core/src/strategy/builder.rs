@@ -1,6 +1,6 @@
 use super::{PlanInput, situation::Situation};
 use crate::model::{
-    Clocks, Count, Expect, Fact, Guard, Millis, Named, Object, OnFailure, Op, PLAN_FORMAT, Plan, PlanError,
+    Clocks, Count, Expect, Fact, Guard, Millis, Named, Object, ObjectRef, OnFailure, Op, PLAN_FORMAT, Plan, PlanError,
     ServiceName, ServiceSpec, Share, Shares, Step, StepId, Undo, Watch, WorkloadRef,
 };
 use std::collections::BTreeMap;
@@ -11,13 +11,16 @@ pub(crate) const SLACK: Millis = Millis::from_secs(30);
 pub(crate) const MAKE: Millis = Millis::from_secs(120);
 
 /// Collects a plan's steps; each service's follow each other.
+///
+/// Steps are called `web/start` and `network front/apply`: what is done comes last, and nothing is done to services that is
+/// done to objects, so no two have one name, whatever people call their services and networks.
 pub(super) struct Builder<'a> {
     input: &'a PlanInput,
     steps: Vec<Step>,
     guards: Vec<Guard>,
     basis: Vec<Fact>,
     /// The last step of each object that several services stand on.
-    applied: BTreeMap<String, StepId>,
+    applied: BTreeMap<ObjectRef, StepId>,
     /// What must end before a service counts as healthy.
     healthy: BTreeMap<ServiceName, Vec<StepId>>,
 }
@@ -127,11 +130,10 @@ impl Builder<'_> {
         }
         let mut before: Vec<StepId> = Vec::new();
         for object in &spec.objects {
-            let name = object.object.to_string();
-            if let Some(id) = self.applied.get(&name) {
+            if let Some(id) = self.applied.get(&object.object) {
                 before.push(id.clone());
             } else if let Some(id) = self.apply(object, &before) {
-                self.applied.insert(name, id.clone());
+                self.applied.insert(object.object.clone(), id.clone());
                 before = vec![id];
             }
         }
@@ -151,7 +153,7 @@ impl Builder<'_> {
             Some(there) => Op::Apply { object: there.clone() },
             None => Op::Delete { object: object.object.clone() },
         };
-        let id = StepId::new(format!("{}/{}", object.object.kind, object.object.name));
+        let id = StepId::new(format!("{}/apply", object.object));
         self.steps.push(Step {
             id: id.clone(),
             stage: "Prepare".into(),

@@ -6,7 +6,9 @@ mod render;
 mod worlds;
 
 use deploy_core::{
-    model::{Batch, Count, OnFailure, Order, PlanError},
+    engine::State,
+    model::{Batch, Count, Event, Millis, Object, ObjectRef, OnFailure, Order, PlanError},
+    rollback::{Rollback, Unwind},
     strategy::{BlueGreen, Recreate, Rolling, Strategy, by_name},
 };
 use render::plan_text;
@@ -44,7 +46,7 @@ fn rolling_stop_first_never_runs_more_than_asked_for() {
 #[test]
 fn blue_green_switches_once_and_bakes_before_the_old_ends() {
     let mut web = service("web", "web-new", 4);
-    web.bake = deploy_core::model::Millis::from_secs(10);
+    web.bake = Millis::from_secs(10);
     web.smoke = vec![deploy_core::model::Named::new("http", serde_json::json!({"port": 80, "path": "/smoke"}))];
     let world = routed(running(stored(input([web]), "web-new"), "web", "web-old", 4), "web", "web-old", 4);
     insta::assert_snapshot!(plan_text(&BlueGreen, &world));
@@ -85,6 +87,42 @@ fn a_service_waits_for_those_that_it_needs() {
     let mut web = service("web", "web-new", 1);
     web.needs = vec!["api".into()];
     insta::assert_snapshot!(plan_text(&Rolling, &input([web, service("api", "api-new", 1)])));
+}
+
+/// Whatever services and objects are called, each step is called otherwise, on the way back too.
+#[test]
+fn steps_of_services_and_objects_never_meet() {
+    let kinds = ["network", "proxy", "volume"];
+    let verbs = ["store", "start", "check", "smoke", "route", "drain", "bake", "stop", "replace", "apply", "delete"];
+    let names = verbs.into_iter().flat_map(|verb| [verb.to_owned(), format!("{verb}-2")]);
+    let names: Vec<_> = names.chain(kinds.map(String::from)).collect();
+    let object = |kind: &str, name: &str| Object {
+        object: ObjectRef { target: "host".into(), kind: kind.into(), name: name.into() },
+        spec: serde_json::Value::Null,
+    };
+    let everything: Vec<_> = kinds.iter().flat_map(|kind| names.iter().map(|name| object(kind, name))).collect();
+    let wanted = ["network", "proxy", "volume", "undo network", "network network"].map(|name| {
+        let mut spec = service(name, &format!("{name}-new"), 3);
+        (spec.objects, spec.batch, spec.bake) = (everything.clone(), Batch::Size(1), Millis::from_secs(1));
+        spec.smoke = vec![spec.check.clone(), spec.check.clone()];
+        spec
+    });
+    let services = wanted.clone().map(|spec| spec.release.service);
+    let mut world = input(wanted);
+    for service in services {
+        let (service, old) = (service.as_str(), format!("{service}-old"));
+        world = routed(running(world, service, &old, 3), service, &old, 3);
+    }
+    for strategy in [&Rolling as &dyn Strategy, &BlueGreen, &Recreate] {
+        let plan = strategy.plan(&world).unwrap();
+        let mut state = State::begin(&Event::Planned { plan: Box::new(plan.clone()) }).unwrap();
+        for step in &plan.steps {
+            state = state.apply(&Event::StepStarted { step: step.id.clone() }).unwrap();
+        }
+        let back = Unwind.plan(&state).unwrap();
+        let met: Vec<_> = back.steps.iter().filter(|undo| plan.step(&undo.id).is_some()).collect();
+        assert!(met.is_empty(), "{met:#?}");
+    }
 }
 
 #[test]
