@@ -46,7 +46,7 @@ pub trait Lease: Send + Sync {
     /// Makes it hold for its time to live from now.
     ///
     /// # Errors
-    /// [`LeaseError::Lost`] once somebody else took it, or it expired.
+    /// [`LeaseError::Lost`] once somebody else took it, [`LeaseError::Ended`] once it has ended and nobody did.
     async fn renew(&self, fence: Fence) -> Result<(), LeaseError>;
 
     /// Gives it back. What was lost already stays lost.
@@ -75,6 +75,12 @@ pub enum LeaseError {
         ours: Fence,
         /// The newest.
         newest: Fence,
+    },
+    /// It was ours and has ended, and nobody has taken it since.
+    #[error("expected to hold {ours}, but its lease has ended; nobody has taken over")]
+    Ended {
+        /// Ours, which is still the newest.
+        ours: Fence,
     },
     /// Whoever keeps it doesn't answer.
     #[error("expected an answer from the keeper of the lease, but found none")]

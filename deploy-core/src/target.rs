@@ -133,6 +133,12 @@ pub enum TargetError {
         /// The newest.
         newest: Fence,
     },
+    /// Our lease has ended, and nobody has taken over.
+    #[error("expected to hold {ours}, but its lease has ended; nobody has taken over")]
+    LeaseEnded {
+        /// Ours, which is still the newest.
+        ours: Fence,
+    },
     /// Somebody else changed it in between.
     #[error("expected {expected}, but found {found}")]
     Conflict {

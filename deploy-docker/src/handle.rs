@@ -64,6 +64,7 @@ impl Handle {
 pub(crate) fn agent_error(error: AgentError) -> TargetError {
     match error {
         AgentError::Refused(AgentRefusal::NotHeld { ours, newest, .. }) => TargetError::Fenced { ours, newest },
+        AgentError::Refused(AgentRefusal::Ended { ours, .. }) => TargetError::LeaseEnded { ours },
         AgentError::Refused(AgentRefusal::Proxy(refusal)) => proxy_refusal(refusal),
         AgentError::Refused(refusal @ (AgentRefusal::NoProxy { .. } | AgentRefusal::ProxyLost { .. })) => {
             TargetError::unreachable("the proxy", refusal)

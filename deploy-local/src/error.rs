@@ -57,6 +57,7 @@ pub enum LocalError {
 pub(crate) fn refused(refusal: Refusal) -> TargetError {
     match refusal {
         Refusal::NotHeld { ours, newest, .. } => TargetError::Fenced { ours, newest },
+        Refusal::Ended { ours, .. } => TargetError::LeaseEnded { ours },
         Refusal::Proxy(refusal) => proxy_refused(refusal),
         // what may pass: a full disk, a frozen agent, a proxy that starts
         Refusal::Storage { .. } | Refusal::Locked { .. } | Refusal::NoProxy { .. } | Refusal::ProxyLost { .. } => {

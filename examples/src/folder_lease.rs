@@ -36,6 +36,7 @@ impl FolderLease {
         let holds = locked.keeper.newest == ours && locked.keeper.until.is_some_and(|until| until > now());
         match holds {
             true => Ok(locked),
+            false if locked.keeper.newest == ours => Err(LeaseError::Ended { ours }),
             false => Err(LeaseError::Lost { ours, newest: locked.keeper.newest }),
         }
     }
@@ -81,7 +82,7 @@ impl Lease for FolderLease {
                 locked.keeper.until = None;
                 locked.save().map_err(unreachable)
             }
-            Err(LeaseError::Lost { .. }) => Ok(()),
+            Err(LeaseError::Lost { .. } | LeaseError::Ended { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }

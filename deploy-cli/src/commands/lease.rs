@@ -72,7 +72,7 @@ async fn renew(place: &Place, grant: Grant) -> LeaseError {
         sleep(ttl / 3).await;
         match timeout(ttl / 3, place.lease.renew(grant.fence)).await {
             Ok(Ok(())) => held = Instant::now(),
-            Ok(Err(lost @ LeaseError::Lost { .. })) => return lost,
+            Ok(Err(lost @ (LeaseError::Lost { .. } | LeaseError::Ended { .. }))) => return lost,
             Ok(Err(error)) if held.elapsed() >= ttl => return error,
             Err(_) if held.elapsed() >= ttl => return LeaseError::Unreachable("it didn't answer in time".into()),
             Ok(Err(_)) | Err(_) => {}

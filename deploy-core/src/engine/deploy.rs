@@ -210,7 +210,10 @@ impl Engine {
         }
         let under_way = UnderWay::default();
         let result = work(Held { grant, wish: Wish::None, under_way: under_way.clone() }).await;
-        let is_lost = matches!(result, Err(EngineError::TakenOver { .. } | EngineError::Journal(_)));
+        let is_lost = matches!(
+            result,
+            Err(EngineError::TakenOver { .. } | EngineError::LeaseEnded { .. } | EngineError::Journal(_))
+        );
         if !is_lost && !under_way.is_any() {
             // it expires by itself where this fails
             let _ = timeout(ANSWER_BY, self.lease.free(grant.fence)).await;
@@ -390,6 +393,7 @@ async fn answered<T>(answer: impl Future<Output = Result<T, JournalError>>) -> R
 fn stopped(error: TargetError, ours: Fence) -> EngineError {
     match error {
         TargetError::Fenced { .. } => EngineError::TakenOver { ours },
+        TargetError::LeaseEnded { .. } => EngineError::LeaseEnded { ours },
         error => EngineError::Observe(error),
     }
 }

@@ -20,6 +20,14 @@ pub enum EngineError {
         /// Ours.
         ours: Fence,
     },
+    /// Our lease ended while we worked: it couldn't be renewed in time. Nobody has taken over. Nothing more was done.
+    #[error(
+        "expected to hold {ours}, but its lease ended, as it couldn't be renewed in time; nothing further was started: run the same command again"
+    )]
+    LeaseEnded {
+        /// Ours.
+        ours: Fence,
+    },
     /// The journal couldn't be read or written. Nothing more was done.
     #[error("the journal failed; nothing further was started: run the same command again once that is mended")]
     Journal(#[source] JournalError),
@@ -78,6 +86,7 @@ impl From<JournalError> for EngineError {
     fn from(error: JournalError) -> Self {
         match error {
             JournalError::Fenced { ours, .. } => Self::TakenOver { ours },
+            JournalError::LeaseEnded { ours } => Self::LeaseEnded { ours },
             other => Self::Journal(other),
         }
     }
@@ -87,6 +96,7 @@ impl From<LeaseError> for EngineError {
     fn from(error: LeaseError) -> Self {
         match error {
             LeaseError::Lost { ours, .. } => Self::TakenOver { ours },
+            LeaseError::Ended { ours } => Self::LeaseEnded { ours },
             other => Self::Lease(other),
         }
     }

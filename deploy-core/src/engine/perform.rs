@@ -1,8 +1,6 @@
-use super::{Engine, hands::Behalf};
+use super::{Engine, EngineError, hands::Behalf};
 use crate::{
-    model::{
-        Count, Fact, Fence, Millis, Op, Outcome, Payload, ReleaseId, RouterId, Standing, Step, WorkloadRef, World,
-    },
+    model::{Count, Fact, Millis, Op, Outcome, Payload, ReleaseId, RouterId, Standing, Step, WorkloadRef, World},
     observer::Progress,
     router::{Router, Uptake},
     strategy::SLACK,
@@ -10,12 +8,6 @@ use crate::{
 };
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
-
-/// What no outcome can tell: the run must end at once.
-#[derive(Debug)]
-pub(super) struct Fenced {
-    pub(super) ours: Fence,
-}
 
 /// What an attempt came to.
 enum Attempt {
@@ -30,13 +22,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 impl Engine {
     /// Performs a step: compares what it expects, does it, and tries again what may succeed later, until its deadline.
     /// `again`: an earlier process has started it.
+    ///
+    /// # Errors
+    /// What no outcome can tell: the run must end at once.
     pub(super) async fn perform(
         &self,
         step: &Step,
         behalf: &Behalf,
         again: bool,
         payloads: &BTreeMap<ReleaseId, Payload>,
-    ) -> Result<Outcome, Fenced> {
+    ) -> Result<Outcome, EngineError> {
         let deadline = Instant::now() + step.deadline.duration();
         let cx = behalf.cx(&step.id, deadline);
         let mut last = None;
@@ -45,7 +40,8 @@ impl Engine {
             loop {
                 match self.attempt(step, behalf, &cx, again || last.is_some(), payloads).await {
                     Ok(attempt) => return Ok(attempt),
-                    Err(TargetError::Fenced { ours, .. }) => return Err(Fenced { ours }),
+                    Err(TargetError::Fenced { ours, .. }) => return Err(EngineError::TakenOver { ours }),
+                    Err(TargetError::LeaseEnded { ours }) => return Err(EngineError::LeaseEnded { ours }),
                     Err(error) if error.is_retryable() => {
                         let why = with_sources(&error);
                         self.tell(Progress::Retry { step: step.id.clone(), why: why.clone() });
@@ -64,7 +60,7 @@ impl Engine {
                 sleep(time).await;
                 Ok(outcome)
             }
-            Ok(Err(fenced)) => Err(fenced),
+            Ok(Err(error)) => Err(error),
             Err(_) => {
                 let why = last.map(|why| format!(": {why}")).unwrap_or_default();
                 Ok(Outcome::Failed { reason: format!("it wasn't done within its deadline of {}{why}", step.deadline) })

@@ -2,7 +2,6 @@ use super::{
     Engine, EngineError, Interrupt, State, StepState,
     decide::{Decision, Wish, decide, way_back},
     hands::{Behalf, only_waits},
-    perform::Fenced,
 };
 use crate::{
     journal::Record,
@@ -76,7 +75,7 @@ impl<'e> Run<'e> {
     /// Where nothing more may be done: the journal failed, or somebody else has taken over. What was under way is
     /// dropped, and the next run settles it.
     pub(super) async fn until_rest(mut self) -> Result<State, EngineError> {
-        let mut steps: Pending<'e, StepId, Result<Outcome, Fenced>> = Pending::new();
+        let mut steps: Pending<'e, StepId, Result<Outcome, EngineError>> = Pending::new();
         let mut guards: Pending<'e, GuardId, String> = Pending::new();
         let lost = keep_lease(self.engine, self.grant);
         let mut lost = std::pin::pin!(lost);
@@ -115,7 +114,7 @@ impl<'e> Run<'e> {
                 error = &mut lost => return Err(error),
                 (step, outcome) = steps.next() => match outcome {
                     Some(Ok(outcome)) => self.append(Event::StepEnded { step, outcome }).await?,
-                    Some(Err(Fenced { ours })) => return Err(EngineError::TakenOver { ours }),
+                    Some(Err(error)) => return Err(error),
                     None => {}
                 },
                 (guard, reason) = guards.next() => if let Some(reason) = reason {
@@ -143,7 +142,7 @@ impl<'e> Run<'e> {
     async fn start(
         &mut self,
         id: &StepId,
-        steps: &mut Pending<'e, StepId, Result<Outcome, Fenced>>,
+        steps: &mut Pending<'e, StepId, Result<Outcome, EngineError>>,
     ) -> Result<(), EngineError> {
         let again = self.state.step(id) == Some(&StepState::Started);
         if !again {
@@ -228,10 +227,10 @@ pub(super) async fn keep_lease(engine: &Engine, grant: Grant) -> EngineError {
         sleep(ttl / 3).await;
         match tokio::time::timeout(ttl / 3, engine.lease.renew(grant.fence)).await {
             Ok(Ok(())) => held = Instant::now(),
-            Ok(Err(LeaseError::Lost { ours, .. })) => return EngineError::TakenOver { ours },
+            Ok(Err(error @ (LeaseError::Lost { .. } | LeaseError::Ended { .. }))) => return error.into(),
             // nobody answered: it may hold until its time is over
             Ok(Err(_)) | Err(_) if held.elapsed() < ttl => {}
-            Ok(Err(_)) | Err(_) => return EngineError::TakenOver { ours: grant.fence },
+            Ok(Err(_)) | Err(_) => return EngineError::LeaseEnded { ours: grant.fence },
         }
     }
 }

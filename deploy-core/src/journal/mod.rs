@@ -46,6 +46,12 @@ pub enum JournalError {
         /// The newest.
         newest: Fence,
     },
+    /// Our lease has ended, and nobody has taken over.
+    #[error("expected to hold {ours}, but its lease has ended; nobody has taken over")]
+    LeaseEnded {
+        /// Ours, which is still the newest.
+        ours: Fence,
+    },
     /// Somebody else wrote in between, or a record is missing.
     #[error("expected record {expected}, but found record {found}")]
     OutOfOrder {

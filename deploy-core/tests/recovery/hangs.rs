@@ -3,6 +3,7 @@
 use crate::site::{deploy, deploy_with, end, engine, release, spec, world};
 use async_trait::async_trait;
 use deploy_core::{
+    engine::EngineError,
     lease::{Lease, LeaseError},
     model::{Capabilities, End, Millis, Payload, Release, ServiceName, TargetId, WorkloadRef, World},
     prober::Prober,
@@ -32,6 +33,28 @@ fn a_journal_that_never_answers_stops_the_engine() {
             faults.when(move |call| call.kind == kind, Fault::HangBefore);
             let run = timeout(Duration::from_secs(600), deploy_with(&world, &faults, spec(&world, "web-2", 2)));
             assert_eq!(run.await.unwrap().unwrap().is_ok(), kind == CallKind::Free, "{kind:?}");
+        })
+        .unwrap();
+    }
+}
+
+/// The lease of a deployer that slept, or whose keeper doesn't answer, ends though nobody else is there.
+#[test]
+fn who_lost_the_lease_to_nobody_is_told_so() {
+    let asleep: (CallKind, Fault) = (CallKind::Ensure, Fault::Freeze(Millis::from_secs(60)));
+    for (kind, fault) in [asleep, (CallKind::Renew, Fault::HangBefore), (CallKind::Renew, Fault::FailBefore)] {
+        virtual_time(async {
+            let world = world();
+            let faults = Faults::default();
+            faults.when(move |call| call.kind == kind, fault);
+            let mut slow = spec(&world, "web-2", 2);
+            slow.bake = Millis::from_secs(60);
+            let error = deploy_with(&world, &faults, slow).await.unwrap().unwrap_err();
+            assert!(matches!(error, EngineError::LeaseEnded { .. }), "{fault:?}: {error:?}");
+            let said = error.to_string();
+            assert!(said.contains("its lease ended") && !said.contains("taken over"), "{said}");
+            let end = end(deploy(&engine(world.deployer()), spec(&world, "web-2", 2)).await);
+            assert!(matches!(end, End::Succeeded), "{end:?}");
         })
         .unwrap();
     }

@@ -131,7 +131,7 @@ impl Client {
     /// Whether the fence is the newest and its lease holds.
     ///
     /// # Errors
-    /// Refused with [`Refusal::NotHeld`] where not.
+    /// Refused with [`Refusal::NotHeld`] or [`Refusal::Ended`] where not.
     pub async fn check(&self, fence: Fence) -> Result<(), AgentError> {
         self.done(&Request::CheckFence { fence }).await
     }
@@ -150,7 +150,7 @@ impl Client {
     /// Keeps a release's payload.
     ///
     /// # Errors
-    /// Refused with [`Refusal::NotHeld`], [`Refusal::BadName`] or [`Refusal::Storage`].
+    /// Refused with [`Refusal::NotHeld`], [`Refusal::Ended`], [`Refusal::BadName`] or [`Refusal::Storage`].
     pub async fn store(&self, fence: Fence, release: &ReleaseId, payload: &Payload) -> Result<(), AgentError> {
         let payload = Secret(payload.expose().to_owned());
         self.done(&Request::StorePayload { fence, release: release.clone(), payload }).await
@@ -181,7 +181,7 @@ impl Client {
     /// Takes a payload away; it may be gone already.
     ///
     /// # Errors
-    /// Refused with [`Refusal::NotHeld`] or [`Refusal::Storage`].
+    /// Refused with [`Refusal::NotHeld`], [`Refusal::Ended`] or [`Refusal::Storage`].
     pub async fn discard(&self, fence: Fence, release: &ReleaseId) -> Result<(), AgentError> {
         self.done(&Request::RemovePayload { fence, release: release.clone() }).await
     }
@@ -261,6 +261,7 @@ fn lease_error(error: AgentError) -> LeaseError {
     match error {
         AgentError::Refused(Refusal::Held { holder, left }) => LeaseError::Held { holder, left },
         AgentError::Refused(Refusal::NotHeld { ours, newest, .. }) => LeaseError::Lost { ours, newest },
+        AgentError::Refused(Refusal::Ended { ours, .. }) => LeaseError::Ended { ours },
         other => LeaseError::Unreachable(other.into()),
     }
 }

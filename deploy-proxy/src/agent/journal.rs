@@ -27,6 +27,7 @@ pub(super) fn refusal(error: JournalError, folder: &std::path::Path) -> Refusal 
 pub(super) fn error(error: AgentError) -> JournalError {
     match error {
         AgentError::Refused(Refusal::NotHeld { ours, newest, .. }) => JournalError::Fenced { ours, newest },
+        AgentError::Refused(Refusal::Ended { ours, .. }) => JournalError::LeaseEnded { ours },
         AgentError::Refused(Refusal::OutOfOrder { expected, found }) => JournalError::OutOfOrder { expected, found },
         AgentError::Refused(Refusal::NewerJournal { needed }) => JournalError::TooNew { needed },
         AgentError::Refused(Refusal::DamagedJournal { deployment, line, reason }) => {

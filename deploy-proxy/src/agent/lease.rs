@@ -114,7 +114,7 @@ impl State {
     /// Makes the lease hold for its time to live from now.
     ///
     /// # Errors
-    /// [`Refusal::NotHeld`] once somebody else took it, or it ended.
+    /// [`Refusal::NotHeld`] once somebody else took it, [`Refusal::Ended`] once it has ended and nobody did.
     pub fn renew(&self, fence: Fence) -> Result<(), Refusal> {
         let lock = self.lock()?;
         let mut lease = self.held_by(&lock, fence)?;
@@ -152,7 +152,7 @@ impl State {
     /// must be short.
     ///
     /// # Errors
-    /// [`Refusal::NotHeld`], before `act` has begun.
+    /// [`Refusal::NotHeld`] or [`Refusal::Ended`], before `act` has begun.
     pub fn while_held<T>(&self, fence: Fence, act: impl FnOnce() -> T) -> Result<T, Refusal> {
         let lock = self.lock()?;
         self.held_by(&lock, fence)?;
@@ -165,7 +165,10 @@ impl State {
     }
 
     fn unless_expired(lease: Lease, ours: Fence) -> Result<Lease, Refusal> {
-        let not_held = |newest, state: &str| Refusal::NotHeld { ours, newest, state: state.to_owned() };
+        let not_held = |newest: Fence, state: &str| match newest == ours {
+            true => Refusal::Ended { ours, state: state.to_owned() },
+            false => Refusal::NotHeld { ours, newest, state: state.to_owned() },
+        };
         // our own process lives, so what it took can't be abandoned
         let state = match lease.state {
             Standing::Held if lease.boot_id != boot_id()? || lease.left().is_zero() => Standing::Expired,
@@ -313,7 +316,9 @@ mod tests {
             state.renew(first.grant.fence).unwrap();
             edit(&state, change);
             let refused = state.renew(first.grant.fence).unwrap_err();
-            assert!(matches!(&refused, Refusal::NotHeld { state, .. } if state == "expired"), "{refused:?}");
+            let ended =
+                "expected fence 1 to hold the lease, but its lease has ended (expired); run the same command again";
+            assert_eq!(refused.to_string(), ended);
             assert!(state.while_held(first.grant.fence, || ()).is_err());
             let second = state.take("b").unwrap();
             assert_eq!((second.grant.fence, second.grant.before), (Fence(2), LeaseEnd::Expired));

@@ -151,6 +151,14 @@ pub enum Refusal {
         /// How that one's lease stands: `held`, `freed`, `abandoned`, `expired`.
         state: String,
     },
+    /// The asker's lease has ended, and nobody has taken it since.
+    #[error("expected {ours} to hold the lease, but its lease has ended ({state}); run the same command again")]
+    Ended {
+        /// The asker's, which is still the newest.
+        ours: Fence,
+        /// How it ended: `freed`, `abandoned`, `expired`.
+        state: String,
+    },
     /// The state couldn't be read or written; what was there before is still there.
     #[error("could not {doing} {path}: {reason}; free or mend the disk, then try again")]
     Storage {
@@ -264,7 +272,7 @@ impl Refusal {
 
     /// Whether the asker's lease is lost, so that it must stop.
     pub fn is_fenced(&self) -> bool {
-        matches!(self, Self::NotHeld { .. } | Self::Proxy(control::Refusal::StaleFence { .. }))
+        matches!(self, Self::NotHeld { .. } | Self::Ended { .. } | Self::Proxy(control::Refusal::StaleFence { .. }))
     }
 }
 

@@ -18,7 +18,7 @@ impl State {
     /// Keeps a release's payload, durably.
     ///
     /// # Errors
-    /// [`Refusal::NotHeld`], [`Refusal::BadName`] or [`Refusal::Storage`].
+    /// [`Refusal::NotHeld`], [`Refusal::Ended`], [`Refusal::BadName`] or [`Refusal::Storage`].
     pub(super) fn store_payload(&self, fence: Fence, release: &ReleaseId, payload: &Secret) -> Result<(), Refusal> {
         let path = self.payload(release)?;
         self.while_held(fence, || {

@@ -22,6 +22,8 @@ async fn an_expired_lease_goes_to_the_next_and_its_holder_is_refused() {
     let late = first.take("first").await.unwrap();
     assert!(matches!(second.take("second").await, Err(LeaseError::Held { holder, .. }) if holder == "first"));
     expire(folder.path());
+    let ended = first.renew(late.fence).await.unwrap_err().to_string();
+    assert_eq!(ended, "expected to hold fence 1, but its lease has ended; nobody has taken over");
     let grant = second.take("second").await.unwrap();
     assert!(grant.before == LeaseEnd::Expired && grant.fence > late.fence);
     assert!(matches!(first.renew(late.fence).await, Err(LeaseError::Lost { .. })));

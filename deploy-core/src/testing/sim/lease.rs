@@ -59,7 +59,10 @@ impl Lease for SimLease {
         self.world.note("renew the lease", |state| {
             let (now, ttl) = (state.now, state.settings.lease);
             let keeper = &mut state.lease;
-            let lost = LeaseError::Lost { ours: fence, newest: keeper.newest };
+            let lost = match keeper.newest {
+                newest if newest == fence => LeaseError::Ended { ours: fence },
+                newest => LeaseError::Lost { ours: fence, newest },
+            };
             match &mut keeper.holder {
                 Some(holder) if keeper.newest == fence && holder.expires > now && !holder.abandoned => {
                     holder.expires = now.plus(ttl);
