@@ -9,7 +9,7 @@ use deploy_core::{
     strategy::{PlanInput, by_name},
 };
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn release(service: &str, version: &str) -> Release {
     let hash = version.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte));
@@ -79,7 +79,14 @@ pub(crate) fn running(world: &mut World, spec: &ServiceSpec, count: u32) {
 pub(crate) fn planned(strategy: &str, wanted: Vec<ServiceSpec>, world: World) -> (Plan, Names) {
     let mut names = Names::new();
     names.know_world(&world);
-    let input = PlanInput { home: "shop".into(), wanted, world, known: BTreeMap::new(), capabilities: BTreeMap::new() };
+    let input = PlanInput {
+        home: "shop".into(),
+        wanted,
+        world,
+        known: BTreeMap::new(),
+        doubtful: BTreeSet::new(),
+        capabilities: BTreeMap::new(),
+    };
     let plan = by_name(strategy).unwrap().plan(&input).unwrap();
     names.know_plan(&plan);
     (plan, names)

@@ -2,6 +2,7 @@ use super::{
     Engine, EngineError, Interrupt, State,
     decide::Wish,
     hands::{Behalf, services},
+    past::Past,
     run::{Run, keep_lease},
     under_way::UnderWay,
 };
@@ -64,8 +65,6 @@ pub enum Finish {
     Unchanged,
 }
 
-/// How far back releases are looked up.
-const REMEMBERED: usize = 10;
 /// The pause between two tries to take a lease that somebody holds.
 const LEASE_PAUSE: Duration = Duration::from_millis(200);
 
@@ -253,11 +252,11 @@ impl Engine {
         world.map_err(EngineError::Observe)
     }
 
-    async fn deployments(&self) -> Result<Vec<DeploymentId>, EngineError> {
+    pub(super) async fn deployments(&self) -> Result<Vec<DeploymentId>, EngineError> {
         answered(self.journal.deployments()).await
     }
 
-    async fn records(&self, deployment: DeploymentId) -> Result<Vec<Record>, EngineError> {
+    pub(super) async fn records(&self, deployment: DeploymentId) -> Result<Vec<Record>, EngineError> {
         answered(self.journal.read(deployment)).await
     }
 
@@ -289,30 +288,17 @@ impl Engine {
         let names: Vec<_> = wanted.iter().map(|spec| spec.release.service.clone()).collect();
         let world = self.world_now(&names).await?;
         let home: TargetId = self.target.id().clone();
+        let Past { known, doubtful } = self.past().await?;
         let input = PlanInput {
             capabilities: BTreeMap::from([(home.clone(), self.target.capabilities())]),
             home,
             wanted: wanted.to_vec(),
             world,
-            known: self.known().await?,
+            known,
+            doubtful,
         };
         let plan = strategy.plan(&input)?;
         self.accepts(&plan).map(|()| plan)
-    }
-
-    /// What the last deployments knew of their releases.
-    async fn known(&self) -> Result<BTreeMap<ReleaseId, ServiceSpec>, EngineError> {
-        let mut known = BTreeMap::new();
-        for deployment in self.deployments().await?.into_iter().rev().take(REMEMBERED) {
-            for record in self.records(deployment).await?.into_iter().take(1) {
-                if let Event::Planned { plan } = record.event {
-                    for spec in plan.services {
-                        known.entry(spec.release.id.clone()).or_insert(spec);
-                    }
-                }
-            }
-        }
-        Ok(known)
     }
 
     async fn run_new(

@@ -12,6 +12,7 @@ mod hands;
 mod history;
 mod interrupt;
 mod parts;
+mod past;
 mod perform;
 mod run;
 mod state;

@@ -24,7 +24,7 @@ impl Strategy for BlueGreen {
             line.bake();
             for old in 0..line.situation.olds.len() {
                 let (workload, asked) = (line.situation.olds[old].workload.clone(), line.situation.olds[old].asked);
-                if line.situation.olds[old].serving > 0 {
+                if line.situation.may_have_requests(old) {
                     line.drain(&workload);
                 }
                 match line.situation.can.owns_counts {

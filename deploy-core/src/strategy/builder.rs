@@ -348,12 +348,10 @@ impl Line<'_, '_> {
         self.step("stop", "Stop the old", op, expect, undo, deadline);
     }
 
-    /// A set that a router sends nothing to, though it knows the service, is a leftover: nobody wants it back.
     fn undo_of_stop(&self, old: usize, workload: &WorkloadRef, count: Count) -> Undo {
-        let old = &self.situation.olds[old];
-        match self.situation.is_routed && old.serving == 0 {
+        match self.situation.is_leftover(old) {
             true => Undo::Nothing,
-            false => Undo::Do { ops: grow_back(workload, count, old.spec) },
+            false => Undo::Do { ops: grow_back(workload, count, self.situation.olds[old].spec) },
         }
     }
 

@@ -12,8 +12,8 @@ pub use blue_green::BlueGreen;
 pub use recreate::Recreate;
 pub use rolling::Rolling;
 
-use crate::model::{Capabilities, Plan, PlanError, ReleaseId, ServiceSpec, TargetId, World};
-use std::collections::BTreeMap;
+use crate::model::{Capabilities, Plan, PlanError, ReleaseId, ServiceName, ServiceSpec, TargetId, World};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All that a planner may know.
 #[derive(Clone, Debug)]
@@ -26,6 +26,9 @@ pub struct PlanInput {
     pub world: World,
     /// What earlier deployments knew of the releases that are there: how an old one is checked on the way back.
     pub known: BTreeMap<ReleaseId, ServiceSpec>,
+    /// Services that were last changed by a deployment which ended halted or stuck. What is asked for of them was perhaps
+    /// never seen healthy; what no requests are sent to may have served before, and may still have requests in flight.
+    pub doubtful: BTreeSet<ServiceName>,
     /// What each target can do.
     pub capabilities: BTreeMap<TargetId, Capabilities>,
 }

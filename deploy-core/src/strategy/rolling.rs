@@ -46,6 +46,12 @@ pub(super) fn roll(line: &mut Line<'_, '_>, order: Order, batch: u32) {
     if line.situation.new_asked > count {
         shrink_new(line, count);
     }
+    let is_routed = line.situation.spec.router.is_none() || before_first(line, done) == done;
+    if order == Order::StopFirst && !is_routed {
+        // those that are there already get requests before any of the old end
+        line.check();
+        line.route(shares(line, done, &kept));
+    }
     // a set that is large enough is looked at all the same before it gets requests
     let mut looked_at = false;
     while done < count || !looked_at {
@@ -93,11 +99,11 @@ fn shares(line: &Line<'_, '_>, new: u32, olds: &[u32]) -> Shares {
 /// `promoted`: the new release serves alone, and may be the only healthy one.
 fn stop_olds(line: &mut Line<'_, '_>, kept: &mut [u32], target: &[u32], promoted: bool) {
     for (index, (kept, to)) in kept.iter_mut().zip(target).enumerate() {
-        let (workload, serving) = (line.situation.olds[index].workload.clone(), line.situation.olds[index].serving);
+        let workload = line.situation.olds[index].workload.clone();
         if *kept == *to {
             continue;
         }
-        if serving > 0 {
+        if line.situation.may_have_requests(index) {
             line.drain(&workload);
         }
         match line.situation.can.owns_counts {

@@ -15,6 +15,8 @@ pub(super) struct Situation<'a> {
     pub(super) olds: Vec<Old<'a>>,
     /// Whether somebody answers by way of a router already: otherwise clients may reach old ones directly.
     pub(super) is_routed: bool,
+    /// Whether the last deployment left it in a state that a person was told to look at.
+    pub(super) is_doubtful: bool,
     /// Who answers now; nobody where nothing routes.
     pub(super) shares: Shares,
     pub(super) can: Capabilities,
@@ -59,6 +61,7 @@ impl<'a> Situation<'a> {
             }),
             olds: olds.collect(),
             is_routed: !shares.is_empty(),
+            is_doubtful: input.doubtful.contains(service),
             new,
             shares,
             can: input.capabilities.get(&input.home).copied().unwrap_or_default(),
@@ -78,15 +81,25 @@ impl<'a> Situation<'a> {
         }
     }
 
+    /// Whether requests may be in flight at an old set.
+    pub(super) fn may_have_requests(&self, old: usize) -> bool {
+        self.is_doubtful || self.olds[old].serving > 0
+    }
+
+    /// Whether nobody wants an old set back: a router knows the service, and sends nothing there.
+    pub(super) fn is_leftover(&self, old: usize) -> bool {
+        self.is_routed && !self.is_doubtful && self.olds[old].serving == 0
+    }
+
     /// Everything to the new release.
     pub(super) fn promoted(&self) -> Shares {
         Shares::all_to(self.new.clone(), (!self.can.owns_counts).then(|| self.count()))
     }
 
-    /// Nothing is left to do but perhaps objects.
+    /// Nothing is left to do but perhaps objects. What was left in doubt is looked at first.
     pub(super) fn is_unchanged(&self) -> bool {
         let counted = self.can.owns_counts && self.new_asked > 0 || self.new_asked == self.count();
         let routed = self.spec.router.is_none() || self.shares == self.promoted();
-        self.olds.is_empty() && counted && routed && (self.can.owns_counts || !self.new_failed)
+        !self.is_doubtful && self.olds.is_empty() && counted && routed && (self.can.owns_counts || !self.new_failed)
     }
 }

@@ -9,7 +9,7 @@ use deploy_core::{
     testing::{
         loops::{
             LoopReport, Then, crash_after_each_entry, crash_at_each_call, fail_at_each_step, freeze_at_each_change,
-            repeat_each_step, stray_at_each_change,
+            repeat_each_step, stick_at_each_step, stray_at_each_change,
         },
         virtual_time,
     },
@@ -37,6 +37,17 @@ fn any_call_may_fail() {
 #[test]
 fn any_change_may_be_made_twice() {
     in_every_setting(async |setting| repeat_each_step(async || setting.scene()).await);
+}
+
+/// Whatever a deployment left that ended stuck or halted.
+#[test]
+fn what_ended_badly_is_deployed_again() {
+    in_every_setting(async |setting| stick_at_each_step(async || setting.scene(), Then::Again).await);
+}
+
+#[test]
+fn after_a_bad_end_the_earlier_release_comes_back() {
+    in_every_setting(async |setting| stick_at_each_step(async || setting.scene(), Then::Earlier).await);
 }
 
 /// Later than all that comes after it.

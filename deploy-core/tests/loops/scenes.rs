@@ -69,7 +69,8 @@ impl Setting {
         }
         let strategy = by_name(self.strategy).ok_or_else(|| format!("there is no strategy {}", self.strategy))?;
         Ok(SimScene::new(world.clone(), strategy, vec![self.spec(&world, "web-2")])
-            .or(vec![self.spec(&world, "web-3")]))
+            .or(vec![self.spec(&world, "web-3")])
+            .after(vec![self.spec(&world, "web-1")]))
     }
 
     fn spec(self, world: &SimWorld, id: &str) -> ServiceSpec {

@@ -12,7 +12,7 @@ use deploy_core::{
     strategy::{BlueGreen, Recreate, Rolling, Strategy, by_name},
 };
 use render::plan_text;
-use worlds::{failed, input, kept, routed, running, service, stored};
+use worlds::{doubtful, failed, input, kept, routed, running, service, stored};
 
 #[test]
 fn strategies_are_found_by_their_names() {
@@ -146,6 +146,32 @@ fn what_an_earlier_deployment_left_unrouted_only_leaves() {
     let world = stored(input([service("web", "web-now", 2)]), "web-now");
     let world = routed(running(running(world, "web", "web-now", 2), "web", "web-left", 2), "web", "web-now", 2);
     insta::assert_snapshot!(plan_text(&Rolling, &world));
+}
+
+#[test]
+fn what_was_left_in_doubt_is_looked_at_again() {
+    let world = stored(input([service("web", "web-now", 2)]), "web-now");
+    let world = doubtful(routed(running(world, "web", "web-now", 2), "web", "web-now", 2), "web");
+    for strategy in [&Rolling as &dyn Strategy, &BlueGreen, &Recreate] {
+        let text = plan_text(strategy, &world);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.starts_with("web/check: "), "{text}");
+    }
+}
+
+#[test]
+fn in_doubt_nothing_is_a_leftover() {
+    let world = stored(input([service("web", "web-now", 2)]), "web-now");
+    let world = routed(running(running(world, "web", "web-now", 2), "web", "web-left", 2), "web", "web-now", 2);
+    insta::assert_snapshot!(plan_text(&Rolling, &doubtful(world, "web")));
+}
+
+#[test]
+fn stop_first_routes_to_what_is_there_before_the_old_end() {
+    let mut web = service("web", "web-new", 3);
+    (web.batch, web.order) = (Batch::Size(2), Order::StopFirst);
+    let world = running(running(stored(input([web]), "web-new"), "web", "web-old", 1), "web", "web-new", 2);
+    insta::assert_snapshot!(plan_text(&Rolling, &routed(world, "web", "web-old", 1)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use deploy_core::{
     },
     strategy::PlanInput,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn release(service: &str, id: &str) -> Release {
     Release { id: id.into(), service: service.into(), version: String::new(), artifact: "image".into() }
@@ -37,6 +37,7 @@ pub(crate) fn input<const N: usize>(wanted: [ServiceSpec; N]) -> PlanInput {
         wanted: wanted.into(),
         world: World::default(),
         known: BTreeMap::new(),
+        doubtful: BTreeSet::new(),
         capabilities: BTreeMap::new(),
     }
 }
@@ -78,5 +79,10 @@ pub(crate) fn routed(mut input: PlanInput, service: &str, id: &str, count: u32) 
 
 pub(crate) fn stored(mut input: PlanInput, id: &str) -> PlanInput {
     input.world.stored.insert(id.into());
+    input
+}
+
+pub(crate) fn doubtful(mut input: PlanInput, service: &str) -> PlanInput {
+    input.doubtful.insert(service.into());
     input
 }

@@ -2,6 +2,7 @@
 //! end well, and so must the run after it.
 //!
 //! - [`fail_at_each_step`]: each call fails, before and after its effect or for good, and each call of a step hangs.
+//! - [`stick_at_each_step`]: each change is refused, and on the way back each change again.
 //! - [`repeat_each_step`]: each change is made twice.
 //! - [`crash_after_each_entry`]: the deployer is gone after each journal entry.
 //! - [`crash_at_each_call`]: the deployer is gone before, during or after each call.
@@ -23,7 +24,7 @@ use super::faults::{CallKind, Fault};
 use crate::model::Millis;
 use round::{Clean, Plot};
 
-/// What comes after a crash.
+/// What comes after a crash, or after an end that is no good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     /// The same request again.
@@ -34,6 +35,8 @@ pub enum Then {
     Abort,
     /// [Another release](Scene::another).
     Another,
+    /// [The release that ran before](Scene::earlier).
+    Earlier,
 }
 
 /// Each call fails, in each way; those on behalf of a step hang too. Of calls that only look, the first of its kind and
@@ -50,6 +53,30 @@ pub async fn fail_at_each_step<S: Scene>(make: impl AsyncFn() -> Result<S, Strin
         let hangs = |fault: &&Fault| key.step.is_some() || !matches!(fault, Fault::HangBefore | Fault::HangAfter);
         for fault in WAYS.iter().filter(hangs).copied() {
             report.rounds.push(Plot::one(key, fault).play(&make().await?, &clean).await?);
+        }
+    }
+    Ok(report)
+}
+
+/// Each change is refused for good, and so is each change of the way back, or of what happens without the first refusal: most
+/// rounds end stuck or halted. What was left then is all that the next run has, and it must come to the same as ever:
+/// [the same](Then::Again) to what a run without faults comes to, [the release before](Then::Earlier) to its own.
+///
+/// # Errors
+/// Where the scene can't be set, or a run without faults doesn't end well.
+pub async fn stick_at_each_step<S: Scene>(
+    make: impl AsyncFn() -> Result<S, String>,
+    then: Then,
+) -> Result<LoopReport, String> {
+    let mut clean = Clean::run(&make().await?).await?;
+    clean.prepare(then, &make).await?;
+    let mut report = LoopReport::new("stick at each step");
+    let changes =
+        clean.keys.iter().filter(|key| key.kind.mutates() && key.step.is_some() && key.kind != CallKind::Prune);
+    for refused in changes.map(Some).chain([None]) {
+        let back = Plot::refused(refused, None).undoing(&make().await?).await?;
+        for undo in &back {
+            report.rounds.push(Plot::refused(refused, Some(undo)).then(then).play(&make().await?, &clean).await?);
         }
     }
     Ok(report)

@@ -50,8 +50,8 @@ pub(super) struct Clean {
     after: Owned,
     finish: Finish,
     pub(super) keys: Vec<Key>,
-    /// After another release was deployed instead.
-    another: Option<Owned>,
+    /// After another release was deployed instead, or the earlier one.
+    other: Option<Owned>,
 }
 
 impl Clean {
@@ -71,7 +71,7 @@ impl Clean {
                 after: owned(scene).await?,
                 finish: report.finish,
                 keys: Key::of_all(&faults.calls()),
-                another: None,
+                other: None,
             }),
             false => Err(format!("expected a run without faults to keep its promises, but found: {complaints:?}")),
         }
@@ -83,15 +83,13 @@ impl Clean {
         then: Then,
         make: impl AsyncFn() -> Result<S, String>,
     ) -> Result<(), String> {
-        if then == Then::Another {
-            let scene = make().await?;
-            let request = scene.another().ok_or("expected a scene with another release, but found none")?;
-            match deploy(&scene, &Faults::default(), &request).await? {
-                Some(Ok(Report { finish: Finish::Ended(End::Succeeded), .. })) => {}
-                other => return Err(format!("expected the other release to be deployed, but found {other:?}")),
-            }
-            self.another = Some(owned(&scene).await?);
+        let scene = make().await?;
+        let Some(request) = other(&scene, then)? else { return Ok(()) };
+        match deploy(&scene, &Faults::default(), &request).await? {
+            Some(Ok(Report { finish: Finish::Ended(End::Succeeded) | Finish::Unchanged, .. })) => {}
+            other => return Err(format!("expected the other release to be deployed, but found {other:?}")),
         }
+        self.other = Some(owned(&scene).await?);
         Ok(())
     }
 
@@ -112,8 +110,7 @@ impl Clean {
         (now != expected).then(|| format!("expected {expected}, but found {now}"))
     }
 
-    /// What is wrong with how the run after it ended. After a loud end that goes back to what was left, and what was left
-    /// may be all that is wanted.
+    /// What is wrong with how the run after it ended. After a loud end that goes back to what was left.
     fn mismatch(
         &self,
         then: Then,
@@ -129,22 +126,31 @@ impl Clean {
         match (then, result) {
             (Then::Resume | Then::Abort, Err(EngineError::NothingInterrupted)) => nothing(now),
             (_, Err(error)) => Some(format!("expected the next run to end, but found: {}", text(error))),
-            (Then::Again, Ok(Report { finish: Finish::Unchanged, .. })) if left == Some(now) => None,
             (Then::Again, Ok(report)) => {
-                let same = same(&report.finish, &self.finish)
-                    || report.finish == Finish::Unchanged && self.finish == Finish::Ended(End::Succeeded);
+                // after a loud end nobody knows whether what is there works
+                let may_rest = left.is_none() && self.finish == Finish::Ended(End::Succeeded);
+                let same = same(&report.finish, &self.finish) || report.finish == Finish::Unchanged && may_rest;
                 let other =
                     || format!("expected the next run to come to {:?}, but found {:?}", self.finish, report.finish);
                 if same { self.misfit(&report.finish, before, now) } else { Some(other()) }
             }
             (Then::Resume | Then::Abort, Ok(report)) => self.misfit(&report.finish, before, now),
-            (Then::Another, Ok(report)) => {
-                let as_wanted = Some(now) == self.another.as_ref();
+            (Then::Another | Then::Earlier, Ok(report)) => {
+                let as_wanted = Some(now) == self.other.as_ref();
                 let there = matches!(report.finish, Finish::Ended(End::Succeeded) | Finish::Unchanged);
                 (!(as_wanted && there))
                     .then(|| format!("expected the other release, but found {:?} with {now}", report.finish))
             }
         }
+    }
+}
+
+/// What is deployed then, if it is something else.
+fn other<S: Scene>(scene: &S, then: Then) -> Result<Option<Request>, &'static str> {
+    match then {
+        Then::Another => scene.another().ok_or("expected a scene with another release, but found none").map(Some),
+        Then::Earlier => scene.earlier().ok_or("expected a scene with an earlier release, but found none").map(Some),
+        Then::Again | Then::Resume | Then::Abort => Ok(None),
     }
 }
 
@@ -164,16 +170,23 @@ fn same(one: &Finish, other: &Finish) -> bool {
 pub(super) struct Plot<'k> {
     key: Option<&'k Key>,
     fault: Fault,
+    /// A second call that is refused for good.
+    refused: Option<&'k Key>,
     then: Then,
 }
 
 impl<'k> Plot<'k> {
     pub(super) fn one(key: &'k Key, fault: Fault) -> Self {
-        Self { key: Some(key), fault, then: Then::Again }
+        Self { key: Some(key), fault, refused: None, then: Then::Again }
     }
 
     pub(super) fn everywhere(fault: Fault) -> Self {
-        Self { key: None, fault, then: Then::Again }
+        Self { key: None, fault, refused: None, then: Then::Again }
+    }
+
+    /// One call is refused, or two.
+    pub(super) fn refused(first: Option<&'k Key>, second: Option<&'k Key>) -> Self {
+        Self { key: first, fault: Fault::Refuse, refused: second, then: Then::Again }
     }
 
     pub(super) fn then(self, then: Then) -> Self {
@@ -190,13 +203,20 @@ impl<'k> Plot<'k> {
     /// The faults, and how people call them.
     fn faults(&self) -> (Faults, String) {
         let faults = Faults::default();
-        let Some(key) = self.key.cloned() else {
+        let mut at = Vec::new();
+        if self.fault == Fault::Twice && self.key.is_none() {
             faults.when(|_| true, self.fault);
-            return (faults, format!("{:?} at every change", self.fault));
-        };
-        let at = format!("{:?} at {key}", self.fault);
-        faults.nth(key.nth, move |call| key.is(call), self.fault);
-        (faults, at)
+            at.push(format!("{:?} at every change", self.fault));
+        }
+        if let Some(key) = self.key.cloned() {
+            at.push(format!("{:?} at {key}", self.fault));
+            faults.nth(key.nth, move |call| key.is(call), self.fault);
+        }
+        if let Some(key) = self.refused.cloned() {
+            at.push(format!("{:?} at {key}", Fault::Refuse));
+            faults.when(move |call| key.is(call), Fault::Refuse);
+        }
+        (faults, at.join(", "))
     }
 
     /// A run with the fault, and the one after it.
@@ -229,6 +249,15 @@ impl<'k> Plot<'k> {
             complaints.push(format!("expected nothing of a call that was given up, but it made {after} of {before}"));
         }
         Ok(complaints)
+    }
+
+    /// The changes of the way back in a run with the fault.
+    pub(super) async fn undoing<S: Scene>(self, scene: &S) -> Result<Vec<Key>, String> {
+        let (faults, _) = self.faults();
+        deploy(scene, &faults, &scene.request()).await?;
+        let undoing =
+            |key: &Key| key.kind.mutates() && key.step.as_ref().is_some_and(|step| step.as_str().starts_with("undo "));
+        Ok(Key::of_all(&faults.calls()).into_iter().filter(undoing).collect())
     }
 
     /// A run that freezes, and beside it another deployer that waits for its chance.
@@ -282,16 +311,17 @@ impl<'k> Plot<'k> {
     async fn next<S: Scene>(&self, scene: &S) -> Result<Option<Result<Report, EngineError>>, String> {
         let engine = scene.deployer().await?.engine().holder("the next").build();
         let options = scene.options();
-        let another = || scene.another().ok_or("expected a scene with another release, but found none");
+        let request = other(scene, self.then)?.unwrap_or_else(|| scene.request());
         let run = async {
-            Ok(match self.then {
-                Then::Again => engine.deploy(&scene.request(), scene.strategy(), &options).await,
-                Then::Another => engine.deploy(&another()?, scene.strategy(), &options).await,
+            match self.then {
+                Then::Again | Then::Another | Then::Earlier => {
+                    engine.deploy(&request, scene.strategy(), &options).await
+                }
                 Then::Resume => engine.resume(&options).await,
                 Then::Abort => engine.abort(&options).await,
-            })
+            }
         };
-        timeout(scene.patience().duration(), run).await.ok().transpose()
+        Ok(timeout(scene.patience().duration(), run).await.ok())
     }
 }
 

@@ -27,6 +27,11 @@ pub trait Scene: Send + Sync {
         None
     }
 
+    /// What ran before, for [`Then::Earlier`](super::Then): the same services, their earlier releases.
+    fn earlier(&self) -> Option<Request> {
+        None
+    }
+
     /// How it is gone about.
     fn options(&self) -> Options {
         Options::default()
@@ -49,18 +54,24 @@ pub struct SimScene {
     world: SimWorld,
     services: Vec<ServiceSpec>,
     another: Vec<ServiceSpec>,
+    earlier: Vec<ServiceSpec>,
     strategy: &'static dyn Strategy,
 }
 
 impl SimScene {
     /// Deploys these services there.
     pub fn new(world: SimWorld, strategy: &'static dyn Strategy, services: Vec<ServiceSpec>) -> Self {
-        Self { world, services, another: Vec::new(), strategy }
+        Self { world, services, another: Vec::new(), earlier: Vec::new(), strategy }
     }
 
     /// Deploys those, after a crash in the middle of the first.
     pub fn or(self, another: Vec<ServiceSpec>) -> Self {
         Self { another, ..self }
+    }
+
+    /// These ran before.
+    pub fn after(self, earlier: Vec<ServiceSpec>) -> Self {
+        Self { earlier, ..self }
     }
 
     /// The world.
@@ -90,6 +101,10 @@ impl Scene for SimScene {
 
     fn another(&self) -> Option<Request> {
         (!self.another.is_empty()).then(|| request(&self.another))
+    }
+
+    fn earlier(&self) -> Option<Request> {
+        (!self.earlier.is_empty()).then(|| request(&self.earlier))
     }
 
     async fn complaints(&self) -> Result<Vec<String>, String> {
