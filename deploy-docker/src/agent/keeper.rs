@@ -20,6 +20,7 @@ impl Keeper {
     async fn for_lease(&self) -> Result<Client, LeaseError> {
         self.0.agent().await.map_err(|error| match error {
             TargetError::Fenced { ours, newest } => LeaseError::Lost { ours, newest },
+            TargetError::LeaseEnded { ours } => LeaseError::Ended { ours },
             other => LeaseError::Unreachable(other.into()),
         })
     }
@@ -27,6 +28,7 @@ impl Keeper {
     async fn for_journal(&self) -> Result<Client, JournalError> {
         self.0.agent().await.map_err(|error| match error {
             TargetError::Fenced { ours, newest } => JournalError::Fenced { ours, newest },
+            TargetError::LeaseEnded { ours } => JournalError::LeaseEnded { ours },
             other => JournalError::Unreachable(other.into()),
         })
     }

@@ -67,7 +67,8 @@ impl Handle {
         let agent = self.start_agent(&self.image, except).await?;
         if let Some(fence) = used.fence {
             let retaken = agent.client.retake(fence).await.map_err(agent_error);
-            used.fence.take_if(|_| matches!(retaken, Err(TargetError::Fenced { .. })));
+            let is_over = matches!(retaken, Err(TargetError::Fenced { .. } | TargetError::LeaseEnded { .. }));
+            used.fence.take_if(|_| is_over);
             retaken?;
         }
         let client = agent.client.clone();

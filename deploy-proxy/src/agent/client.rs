@@ -120,7 +120,7 @@ impl Client {
     /// Goes on with a lease that was taken through another agent, which is gone or will be dropped next.
     ///
     /// # Errors
-    /// Refused with [`Refusal::NotHeld`] once somebody else has it, or it ended.
+    /// Refused with [`Refusal::NotHeld`] once somebody else has it, with [`Refusal::Ended`] once it has ended.
     pub async fn retake(&self, fence: Fence) -> Result<(), AgentError> {
         match self.ask(&Request::RetakeLease { fence }).await? {
             Answer::Granted(_) => Ok(()),
