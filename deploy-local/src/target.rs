@@ -37,7 +37,7 @@ impl Target for LocalTarget {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
+        Capabilities { fronts: ["proxy".to_owned()].into(), ..Capabilities::default() }
     }
 
     async fn observe(&self, services: &[ServiceName]) -> Result<World, TargetError> {

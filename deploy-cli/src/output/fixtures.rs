@@ -3,8 +3,8 @@
 use super::Names;
 use deploy_core::{
     model::{
-        BasisPoints, Batch, Clocks, Count, DeploymentId, Instance, InstanceState, Millis, Named, Observed, Order, Plan,
-        Release, ServiceSpec, Shares, StepId, WorkloadRef, World,
+        BasisPoints, Batch, Capabilities, Clocks, Count, DeploymentId, Instance, InstanceState, Millis, Named,
+        Observed, Order, Plan, Release, ServiceSpec, Shares, StepId, WorkloadRef, World,
     },
     strategy::{PlanInput, by_name},
 };
@@ -77,15 +77,27 @@ pub(crate) fn running(world: &mut World, spec: &ServiceSpec, count: u32) {
 }
 
 pub(crate) fn planned(strategy: &str, wanted: Vec<ServiceSpec>, world: World) -> (Plan, Names) {
+    planned_from(strategy, wanted, world, [])
+}
+
+/// Where these were deployed before, on a target that deletes networks and proxies.
+pub(crate) fn planned_from<const N: usize>(
+    strategy: &str,
+    wanted: Vec<ServiceSpec>,
+    world: World,
+    before: [ServiceSpec; N],
+) -> (Plan, Names) {
+    let (fronts, disposable) = (["proxy".to_owned()].into(), ["network".to_owned()].into());
+    let can = Capabilities { fronts, disposable, ..Capabilities::default() };
     let mut names = Names::new();
     names.know_world(&world);
     let input = PlanInput {
         home: "shop".into(),
         wanted,
         world,
-        known: BTreeMap::new(),
+        known: before.into_iter().map(|spec| (spec.release.id.clone(), spec)).collect(),
         doubtful: BTreeSet::new(),
-        capabilities: BTreeMap::new(),
+        capabilities: BTreeMap::from([("shop".into(), can)]),
     };
     let plan = by_name(strategy).unwrap().plan(&input).unwrap();
     names.know_plan(&plan);

@@ -1,10 +1,19 @@
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
-/// What a target can do that not every target can.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a target can do that not every target can, and what may be done with its objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
     /// It replaces instances in place by a controller of its own: [`Op::Replace`](super::Op::Replace).
     pub replaces: bool,
     /// It owns the count of existing sets: [`Count::Leave`](super::Count::Leave) is the only one allowed there.
     pub owns_counts: bool,
+    /// The kinds of objects through which the requests of a routed service come, and which have its names and ports
+    /// meanwhile: `proxy`. They are deleted before the service is reached directly.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub fronts: BTreeSet<String>,
+    /// The kinds of objects in which nothing of value lies: `network`, never `volume`. They are deleted once nothing that is
+    /// known stands on them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub disposable: BTreeSet<String>,
 }

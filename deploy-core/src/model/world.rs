@@ -72,9 +72,10 @@ impl World {
         self.routes.get(router).and_then(|services| services.get(service)).cloned().unwrap_or_default()
     }
 
-    /// Whether any router sends a service's requests to somebody.
-    pub fn is_routed(&self, service: &ServiceName) -> bool {
-        self.routes.values().filter_map(|services| services.get(service)).any(|shares| !shares.is_empty())
+    /// The router that sends a service's requests to somebody, if one does.
+    pub fn routing(&self, service: &ServiceName) -> Option<&RouterId> {
+        let routes = |services: &BTreeMap<_, Shares>| services.get(service).is_some_and(|shares| !shares.is_empty());
+        self.routes.iter().find(|(_, services)| routes(services)).map(|(router, _)| router)
     }
 
     /// Adds what was observed of another target.

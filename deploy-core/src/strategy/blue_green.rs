@@ -27,10 +27,7 @@ impl Strategy for BlueGreen {
                 if line.situation.may_have_requests(old) {
                     line.drain(&workload);
                 }
-                match line.situation.can.owns_counts {
-                    true => line.retire(old),
-                    false => line.shrink(old, builder::Resize { workload, from: asked, to: 0 }),
-                }
+                line.end(old, asked);
                 line.halt_on_failure();
             }
         })

@@ -1,9 +1,9 @@
-use super::{PlanInput, situation::Situation};
+use super::{PlanInput, line::Line, situation::Situation};
 use crate::model::{
-    Clocks, Count, Expect, Fact, Guard, Millis, Named, Object, ObjectRef, OnFailure, Op, PLAN_FORMAT, Plan, PlanError,
-    ServiceName, ServiceSpec, Share, Shares, Step, StepId, Undo, Watch, WorkloadRef,
+    Expect, Fact, Guard, Millis, Object, ObjectRef, OnFailure, Op, PLAN_FORMAT, Plan, PlanError, ServiceName,
+    ServiceSpec, Share, Step, StepId, Undo, WorkloadRef,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the Engine or API server may take for its own calls, beside what they wait for.
 pub(crate) const SLACK: Millis = Millis::from_secs(30);
@@ -16,8 +16,12 @@ pub(crate) const MAKE: Millis = Millis::from_secs(120);
 /// done to objects, so no two have one name, whatever people call their services and networks.
 pub(super) struct Builder<'a> {
     input: &'a PlanInput,
-    steps: Vec<Step>,
-    guards: Vec<Guard>,
+    /// What services stand on that are wanted, or that this plan isn't about.
+    needed: BTreeSet<&'a ObjectRef>,
+    /// What only releases stood on that this plan ends, each after what it stands on itself.
+    unneeded: Vec<&'a Object>,
+    pub(super) steps: Vec<Step>,
+    pub(super) guards: Vec<Guard>,
     basis: Vec<Fact>,
     /// The last step of each object that several services stand on.
     applied: BTreeMap<ObjectRef, StepId>,
@@ -35,6 +39,8 @@ pub(super) fn plan<'a>(
 ) -> Result<Plan, PlanError> {
     let mut builder = Builder {
         input,
+        needed: needed(input),
+        unneeded: Vec::new(),
         steps: Vec::new(),
         guards: Vec::new(),
         basis: Vec::new(),
@@ -42,24 +48,26 @@ pub(super) fn plan<'a>(
         healthy: BTreeMap::new(),
     };
     for spec in by_needs(&input.wanted)? {
-        if spec.router.is_none() && input.world.is_routed(&spec.release.service) {
-            return Err(PlanError::Unsuitable {
-                strategy: strategy.into(),
-                service: spec.release.service.clone(),
-                why: "a router answers for it, and would go on doing so beside it: take it down first, or let it stay routed".into(),
-            });
-        }
         let situation = Situation::of(input, spec);
+        if let Some(why) = stays_routed(input, &situation) {
+            let (strategy, service) = (strategy.into(), spec.release.service.clone());
+            return Err(PlanError::Unsuitable { strategy, service, why: why.into() });
+        }
         builder.note_basis(&situation);
+        builder.note_unneeded(&situation);
         let after = builder.foundations(&situation);
         let unchanged = situation.is_unchanged();
-        let mut line = Line { builder: &mut builder, situation, after, started: false, numbers: BTreeMap::new() };
+        let mut line = Line::new(&mut builder, situation, after);
         if !unchanged {
+            if line.situation.leaves_router() {
+                line.leave_router();
+            }
             steps(&mut line);
         }
-        let (service, after) = (spec.release.service.clone(), line.after);
+        let (service, after) = (spec.release.service.clone(), line.ends_with());
         builder.healthy.insert(service, after);
     }
+    builder.clear();
     let plan = Plan {
         format: PLAN_FORMAT,
         min_reader: 1,
@@ -88,7 +96,53 @@ fn by_needs(wanted: &[ServiceSpec]) -> Result<Vec<&ServiceSpec>, PlanError> {
     Ok(order)
 }
 
-impl Builder<'_> {
+/// What may not be deleted: services that aren't in the plan may still run.
+fn needed(input: &PlanInput) -> BTreeSet<&ObjectRef> {
+    let is_wanted = |service: &ServiceName| input.wanted.iter().any(|spec| spec.release.service == *service);
+    let others = input.known.values().filter(|spec| !is_wanted(&spec.release.service));
+    others.chain(&input.wanted).flat_map(|spec| &spec.objects).map(|object| &object.object).collect()
+}
+
+/// Why a service that is routed can't be made one that is reached directly.
+fn stays_routed(input: &PlanInput, situation: &Situation<'_>) -> Option<&'static str> {
+    let is_known = |share: &Share| input.known.contains_key(&share.workload.release);
+    match () {
+        () if !situation.leaves_router() => None,
+        () if situation.shares.of(&situation.new).is_some() => {
+            Some("a router answers for this very release: take it down first, or let it stay routed")
+        }
+        () if !situation.can.fronts.is_empty() && !situation.shares.iter().all(is_known) => {
+            Some("a router answers for it, and it isn't known any more through what: take it down first")
+        }
+        () => None,
+    }
+}
+
+impl<'a> Builder<'a> {
+    /// What only the running releases stand on.
+    fn note_unneeded(&mut self, situation: &Situation<'a>) {
+        for object in situation.formers.iter().flat_map(|former| &former.objects) {
+            let is_disposable = situation.can.disposable.contains(&object.object.kind);
+            let there = self.input.world.objects.iter().find(|there| there.object == object.object);
+            let is_needed = self.needed.contains(&object.object);
+            if let Some(there) = there.filter(|there| is_disposable && !is_needed && !self.unneeded.contains(there)) {
+                self.unneeded.push(there);
+            }
+        }
+    }
+
+    /// Deletes what nothing stands on any more, after all else; where that fails, the deployment succeeds all the same.
+    fn clear(&mut self) {
+        let mut after: Vec<_> = self.healthy.values().flatten().cloned().collect();
+        after.sort();
+        after.dedup();
+        for object in std::mem::take(&mut self.unneeded).into_iter().rev() {
+            let step = delete("Clean up", object, after, OnFailure::Continue);
+            after = vec![step.id.clone()];
+            self.steps.push(step);
+        }
+    }
+
     /// What the plan is made from.
     fn note_basis(&mut self, situation: &Situation<'_>) {
         let asked = |workload: &WorkloadRef, count| match situation.can.owns_counts {
@@ -101,7 +155,7 @@ impl Builder<'_> {
         };
         self.basis.push(asked(&situation.new, situation.new_asked));
         self.basis.extend(situation.olds.iter().map(|old| asked(&old.workload, old.asked)));
-        if let Some(router) = &situation.spec.router {
+        if let Some(router) = &situation.router {
             let service = situation.spec.release.service.clone();
             self.basis.push(Fact::Routed { router: router.clone(), service, shares: situation.shares.clone() });
         }
@@ -168,245 +222,17 @@ impl Builder<'_> {
     }
 }
 
-/// One service's steps, each after the last.
-pub(super) struct Line<'b, 'a> {
-    builder: &'b mut Builder<'a>,
-    pub(super) situation: Situation<'a>,
-    after: Vec<StepId>,
-    /// Whether instances were started since the last route.
-    started: bool,
-    /// How often each verb was used, for step ids.
-    numbers: BTreeMap<&'static str, u32>,
-}
-
-/// A set whose size changes.
-pub(super) struct Resize {
-    pub(super) workload: WorkloadRef,
-    pub(super) from: u32,
-    pub(super) to: u32,
-}
-
-impl Line<'_, '_> {
-    fn step(
-        &mut self,
-        verb: &'static str,
-        stage: &str,
-        op: Op,
-        expect: Expect,
-        undo: Undo,
-        deadline: Millis,
-    ) -> StepId {
-        let number = self.numbers.entry(verb).or_default();
-        *number += 1;
-        let service = &self.situation.spec.release.service;
-        let id = StepId::new(match number {
-            1 => format!("{service}/{verb}"),
-            number => format!("{service}/{verb}-{number}"),
-        });
-        self.builder.steps.push(Step {
-            id: id.clone(),
-            stage: stage.into(),
-            after: std::mem::replace(&mut self.after, vec![id.clone()]),
-            op,
-            expect,
-            undo,
-            on_failure: OnFailure::Unwind,
-            deadline,
-        });
-        id
+/// Takes an object away; on the way back it is made again.
+pub(super) fn delete(stage: &str, object: &Object, after: Vec<StepId>, on_failure: OnFailure) -> Step {
+    let gone = Fact::Missing { object: object.object.clone() };
+    Step {
+        id: StepId::new(format!("{}/delete", object.object)),
+        stage: stage.into(),
+        after,
+        op: Op::Delete { object: object.object.clone() },
+        expect: Expect { ready: vec![Fact::Applied { object: object.clone() }], done: vec![gone] },
+        undo: Undo::Do { ops: vec![Op::Apply { object: object.clone() }] },
+        on_failure,
+        deadline: MAKE,
     }
-
-    /// Runs so many of the new release. On the way back the set shrinks again, or leaves.
-    pub(super) fn start(&mut self, from: u32, to: u32) {
-        if from == to && self.situation.new_failed && !self.situation.can.owns_counts {
-            return self.revive(to);
-        }
-        if from == to && !self.situation.can.owns_counts || from > 0 && self.situation.can.owns_counts {
-            return;
-        }
-        self.started |= from < to;
-        let workload = self.situation.new.clone();
-        let keep = self.situation.new_known || self.situation.spec.keep_failed;
-        let owned = self.situation.can.owns_counts;
-        let spec = self.situation.spec;
-        let back = match from {
-            0 => vec![Op::Remove { workload: workload.clone(), keep }],
-            from if from > to => grow_back(&workload, Count::Exactly(from), spec),
-            from => vec![Op::Ensure { workload: workload.clone(), count: Count::Exactly(from) }],
-        };
-        let (count, done, ready) = match owned {
-            true => (Count::Leave, Fact::Asked { workload: workload.clone(), min: 1, max: u32::MAX }, Vec::new()),
-            false => {
-                let up_to = Fact::up_to(&workload, from.max(to));
-                (Count::Exactly(to), Fact::asked(&workload, to), vec![up_to])
-            }
-        };
-        let expect = Expect { ready, done: vec![done] };
-        // fewer than there are: they must stop
-        let deadline = if from > to { MAKE.max(stop_deadline(spec)) } else { MAKE };
-        self.step("start", "Start the new", Op::Ensure { workload, count }, expect, Undo::Do { ops: back }, deadline);
-    }
-
-    /// Starts those again that are asked for and have ended.
-    fn revive(&mut self, count: u32) {
-        self.started = true;
-        let workload = self.situation.new.clone();
-        // as many are asked for as before: only doing it tells whether it is done
-        let expect = Expect { ready: vec![Fact::asked(&workload, count)], done: Vec::new() };
-        let op = Op::Ensure { workload, count: Count::Exactly(count) };
-        self.step("start", "Start the new", op, expect, Undo::Nothing, MAKE);
-    }
-
-    /// Waits until the new release is healthy.
-    pub(super) fn check(&mut self) {
-        let (check, clocks) = (self.situation.spec.check.clone(), self.situation.spec.clocks);
-        self.check_by("check", check, clocks);
-    }
-
-    /// Checks the new release further, before it gets requests.
-    pub(super) fn smoke(&mut self) {
-        for check in self.situation.spec.smoke.clone() {
-            self.check_by("smoke", check, self.situation.spec.clocks);
-        }
-    }
-
-    fn check_by(&mut self, verb: &'static str, check: Named, clocks: Clocks) {
-        if self.situation.count() == 0 {
-            return;
-        }
-        let op = Op::Check { workload: self.situation.new.clone(), check, clocks };
-        self.step(verb, "Check the new", op, Expect::default(), Undo::Nothing, check_deadline(clocks));
-    }
-
-    /// Moves the service's requests. Nothing where nothing routes, or where they go to the same instances already.
-    pub(super) fn route(&mut self, shares: Shares) {
-        let Some(router) = self.situation.spec.router.clone() else { return };
-        let from = std::mem::replace(&mut self.situation.shares, shares.clone());
-        // as many of the same release may be other instances by now
-        let started = std::mem::take(&mut self.started) && shares.of(&self.situation.new).is_some();
-        if from == shares && (!started || self.situation.can.owns_counts) {
-            return;
-        }
-        let service = self.situation.spec.release.service.clone();
-        let to =
-            |shares: &Shares| Op::Route { router: router.clone(), service: service.clone(), shares: shares.clone() };
-        let routed =
-            |shares: &Shares| Fact::Routed { router: router.clone(), service: service.clone(), shares: shares.clone() };
-        let leaves = |share: &&Share| from.of(&share.workload).is_none_or(|before| before.instances != share.instances);
-        let drains = shares
-            .iter()
-            .filter(leaves)
-            .map(|share| Op::Drain { router: router.clone(), workload: share.workload.clone() });
-        let (undo, done) = match from == shares {
-            true => (Undo::Nothing, Vec::new()),
-            false => (Undo::Do { ops: [to(&from)].into_iter().chain(drains).collect() }, vec![routed(&shares)]),
-        };
-        let expect = Expect { ready: vec![routed(&from)], done };
-        self.step("route", "Move the traffic", to(&shares), expect, undo, SLACK);
-    }
-
-    /// Lets requests end at the instances of a set that the routes leave out.
-    pub(super) fn drain(&mut self, workload: &WorkloadRef) {
-        let Some(router) = self.situation.spec.router.clone() else { return };
-        let deadline = drain_deadline(self.situation.spec);
-        let op = Op::Drain { router, workload: workload.clone() };
-        self.step("drain", "Move the traffic", op, Expect::default(), Undo::Nothing, deadline);
-    }
-
-    /// Watches the new release while all requests go to it.
-    pub(super) fn bake(&mut self) {
-        let (spec, Some(from)) = (self.situation.spec, self.after.last().cloned()) else { return };
-        if spec.bake == Millis::ZERO || self.situation.count() == 0 {
-            return;
-        }
-        let (check, interval) = (spec.check.clone(), spec.clocks.interval);
-        let workload = self.situation.new.clone();
-        let op = Op::Wait { time: spec.bake };
-        let until = self.step("bake", "Bake", op, Expect::default(), Undo::Nothing, spec.bake.plus(SLACK));
-        self.builder.guards.push(Guard {
-            id: format!("{}/bake", spec.release.service).as_str().into(),
-            watch: Watch::Check { workload, check, interval, failures: 3 },
-            from,
-            until,
-            on_failure: OnFailure::Unwind,
-        });
-    }
-
-    /// Makes an old set smaller; at zero it is stopped and kept. On the way back it grows and is checked again.
-    pub(super) fn shrink(&mut self, old: usize, resize: Resize) {
-        let Resize { workload, from, to } = resize;
-        if from == to {
-            return;
-        }
-        let undo = self.undo_of_stop(old, &workload, Count::Exactly(from));
-        let deadline = stop_deadline(self.situation.spec);
-        let expect = Expect { ready: vec![Fact::up_to(&workload, from)], done: vec![Fact::asked(&workload, to)] };
-        let op = match to {
-            0 => Op::Remove { workload, keep: true },
-            to => Op::Ensure { workload, count: Count::Exactly(to) },
-        };
-        self.step("stop", "Stop the old", op, expect, undo, deadline);
-    }
-
-    fn undo_of_stop(&self, old: usize, workload: &WorkloadRef, count: Count) -> Undo {
-        match self.situation.is_leftover(old) {
-            true => Undo::Nothing,
-            false => Undo::Do { ops: grow_back(workload, count, self.situation.olds[old].spec) },
-        }
-    }
-
-    /// Takes an old set away where the backend owns the counts.
-    pub(super) fn retire(&mut self, old: usize) {
-        let workload = self.situation.olds[old].workload.clone();
-        let undo = self.undo_of_stop(old, &workload, Count::Leave);
-        let expect = Expect { ready: Vec::new(), done: vec![Fact::absent(&workload)] };
-        let deadline = stop_deadline(self.situation.spec);
-        self.step("stop", "Stop the old", Op::Remove { workload, keep: true }, expect, undo, deadline);
-    }
-
-    /// Has the backend replace an old set by the new release in place.
-    pub(super) fn replace(&mut self, old: usize, pace: crate::model::Pace) {
-        let (from, spec) = (self.situation.olds[old].workload.clone(), self.situation.olds[old].spec);
-        let new = self.situation.new.clone();
-        let undo = Undo::Do {
-            ops: vec![
-                Op::Replace { workload: from.clone(), from: new.release.clone(), pace },
-                Op::Check { workload: from.clone(), check: spec.check.clone(), clocks: spec.clocks },
-            ],
-        };
-        let there = Fact::Asked { workload: new.clone(), min: 1, max: u32::MAX };
-        let expect = Expect { ready: Vec::new(), done: vec![there, Fact::absent(&from)] };
-        let clocks = self.situation.spec.clocks;
-        let op = Op::Replace { workload: new, from: from.release, pace };
-        self.step("replace", "Start the new", op, expect, undo, check_deadline(clocks).plus(MAKE));
-    }
-
-    /// What its failure means from here on: the last step must not take the only healthy version away.
-    pub(super) fn halt_on_failure(&mut self) {
-        let last = self.after.last();
-        if let Some(step) = self.builder.steps.iter_mut().find(|step| Some(&step.id) == last) {
-            step.on_failure = OnFailure::Halt;
-        }
-    }
-}
-
-/// Runs a set again, and looks at it before requests go there.
-fn grow_back(workload: &WorkloadRef, count: Count, spec: &ServiceSpec) -> Vec<Op> {
-    let check = Op::Check { workload: workload.clone(), check: spec.check.clone(), clocks: spec.clocks };
-    vec![Op::Ensure { workload: workload.clone(), count }, check]
-}
-
-/// When instances have stopped at the latest.
-pub(crate) fn stop_deadline(spec: &ServiceSpec) -> Millis {
-    spec.stop_by.plus(SLACK)
-}
-
-/// When a drain is over at the latest: its last [`SLACK`] isn't for waiting.
-pub(crate) fn drain_deadline(spec: &ServiceSpec) -> Millis {
-    spec.drain_by.plus(SLACK)
-}
-
-/// When a check is over at the latest.
-pub(crate) fn check_deadline(clocks: Clocks) -> Millis {
-    clocks.healthy_by.plus(clocks.healthy_for).plus(SLACK)
 }

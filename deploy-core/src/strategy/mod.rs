@@ -2,11 +2,13 @@
 
 mod blue_green;
 mod builder;
+mod line;
 mod recreate;
 mod rolling;
 mod situation;
 
-pub(crate) use builder::{MAKE, SLACK, check_deadline, drain_deadline, stop_deadline};
+pub(crate) use builder::{MAKE, SLACK};
+pub(crate) use line::{check_deadline, drain_deadline, stop_deadline};
 
 pub use blue_green::BlueGreen;
 pub use recreate::Recreate;

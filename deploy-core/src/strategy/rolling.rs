@@ -1,6 +1,6 @@
 use super::{
-    PlanInput, Strategy,
-    builder::{self, Line, Resize},
+    PlanInput, Strategy, builder,
+    line::{Line, Resize},
     situation::Old,
 };
 use crate::model::{Order, Pace, Plan, PlanError, Shares};
@@ -46,7 +46,7 @@ pub(super) fn roll(line: &mut Line<'_, '_>, order: Order, batch: u32) {
     if line.situation.new_asked > count {
         shrink_new(line, count);
     }
-    let is_routed = line.situation.spec.router.is_none() || before_first(line, done) == done;
+    let is_routed = line.situation.router.is_none() || before_first(line, done) == done;
     if order == Order::StopFirst && !is_routed {
         // those that are there already get requests before any of the old end
         line.check();

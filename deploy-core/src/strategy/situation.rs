@@ -1,5 +1,5 @@
 use super::PlanInput;
-use crate::model::{Capabilities, Count, InstanceState, ReleaseId, ServiceSpec, Shares, WorkloadRef};
+use crate::model::{Capabilities, Count, InstanceState, Object, ReleaseId, RouterId, ServiceSpec, Shares, WorkloadRef};
 
 /// A service as it stands: what is wanted of it, and what there is.
 pub(super) struct Situation<'a> {
@@ -13,6 +13,13 @@ pub(super) struct Situation<'a> {
     pub(super) new_failed: bool,
     /// The other releases that run.
     pub(super) olds: Vec<Old<'a>>,
+    /// As what its releases were deployed that run, or did before a bad end; as far as that is known.
+    pub(super) formers: Vec<&'a ServiceSpec>,
+    /// What sends requests to it, or did until now.
+    pub(super) router: Option<RouterId>,
+    /// What its requests came through, where it is to be reached directly.
+    pub(super) fronts: Vec<&'a Object>,
+    count: u32,
     /// Whether somebody answers by way of a router already: otherwise clients may reach old ones directly.
     pub(super) is_routed: bool,
     /// Whether the last deployment left it in a state that a person was told to look at.
@@ -41,7 +48,15 @@ impl<'a> Situation<'a> {
             release: release.clone(),
         };
         let new = workload(&spec.release.id);
-        let shares = spec.router.as_ref().map(|router| input.world.shares(router, service)).unwrap_or_default();
+        let can = input.capabilities.get(&input.home).cloned().unwrap_or_default();
+        let (fronts, by) = fronts(input, spec, &can);
+        let routing = || input.world.routing(service).cloned();
+        let router = spec.router.clone().or_else(routing).or_else(|| by.first().cloned());
+        let shares = router.as_ref().map(|router| input.world.shares(router, service)).unwrap_or_default();
+        let is_doubtful = input.doubtful.contains(service);
+        // a bad end may have stopped what was to be replaced
+        let before = input.world.of_service(service).filter(|there| there.asked > 0 || is_doubtful);
+        let formers = before.filter_map(|there| input.known.get(&there.workload.release));
         let olds = input.world.of_service(service).filter(|there| there.workload != new && there.asked > 0);
         let olds = olds.map(|there| Old {
             workload: there.workload.clone(),
@@ -52,33 +67,35 @@ impl<'a> Situation<'a> {
             },
             spec: input.known.get(&there.workload.release).unwrap_or(spec),
         });
+        let (olds, new_asked): (Vec<_>, _) = (olds.collect(), input.world.asked(&new));
         Self {
             spec,
-            new_asked: input.world.asked(&new),
+            count: count(spec, &can, &olds, new_asked),
+            new_asked,
             new_known: input.world.workload(&new).is_some(),
             new_failed: input.world.workload(&new).is_some_and(|there| {
                 there.live().any(|instance| matches!(instance.state, InstanceState::Failed { .. }))
             }),
-            olds: olds.collect(),
+            olds,
+            formers: formers.collect(),
+            router,
+            fronts,
             is_routed: !shares.is_empty(),
-            is_doubtful: input.doubtful.contains(service),
+            is_doubtful,
             new,
             shares,
-            can: input.capabilities.get(&input.home).copied().unwrap_or_default(),
+            can,
         }
     }
 
     /// The count to work with: where it isn't ours, what is there.
     pub(super) fn count(&self) -> u32 {
-        let there = || self.olds.iter().map(|old| old.asked).sum::<u32>().max(self.new_asked).max(1);
-        match &self.spec.count {
-            Count::Exactly(count) if !self.can.owns_counts => *count,
-            Count::AsServing(release) => {
-                let serving = self.olds.iter().find(|old| old.workload.release == *release).map(|old| old.asked);
-                serving.unwrap_or_else(there)
-            }
-            _ => there(),
-        }
+        self.count
+    }
+
+    /// Whether it was routed, and is to be reached directly.
+    pub(super) fn leaves_router(&self) -> bool {
+        self.spec.router.is_none() && self.router.is_some()
     }
 
     /// Whether requests may be in flight at an old set.
@@ -99,7 +116,43 @@ impl<'a> Situation<'a> {
     /// Nothing is left to do but perhaps objects. What was left in doubt is looked at first.
     pub(super) fn is_unchanged(&self) -> bool {
         let counted = self.can.owns_counts && self.new_asked > 0 || self.new_asked == self.count();
-        let routed = self.spec.router.is_none() || self.shares == self.promoted();
+        let routed = match self.spec.router {
+            Some(_) => self.shares == self.promoted(),
+            None => self.shares.is_empty(),
+        };
         !self.is_doubtful && self.olds.is_empty() && counted && routed && (self.can.owns_counts || !self.new_failed)
     }
+}
+
+/// The count to work with: where it isn't ours, what is there.
+fn count(spec: &ServiceSpec, can: &Capabilities, olds: &[Old<'_>], new_asked: u32) -> u32 {
+    let there = || olds.iter().map(|old| old.asked).sum::<u32>().max(new_asked).max(1);
+    match &spec.count {
+        Count::Exactly(count) if !can.owns_counts => *count,
+        Count::AsServing(release) => {
+            let serving = olds.iter().find(|old| old.workload.release == *release).map(|old| old.asked);
+            serving.unwrap_or_else(there)
+        }
+        _ => there(),
+    }
+}
+
+/// What is still there of that through which requests of a service came that is to be reached directly, and by which
+/// routers: as its releases were deployed, the kept ones too.
+fn fronts<'a>(input: &'a PlanInput, spec: &ServiceSpec, can: &Capabilities) -> (Vec<&'a Object>, Vec<RouterId>) {
+    let (mut fronts, mut routers): (Vec<&Object>, Vec<_>) = (Vec::new(), Vec::new());
+    let sets = input.world.of_service(&spec.release.service).filter(|_| spec.router.is_none());
+    for former in sets.filter_map(|there| input.known.get(&there.workload.release)) {
+        let Some(router) = &former.router else { continue };
+        let is_front = |object: &&Object| can.fronts.contains(&object.object.kind);
+        for object in former.objects.iter().rev().filter(is_front) {
+            let is_wanted = spec.objects.iter().any(|wanted| wanted.object == object.object);
+            let there = input.world.objects.iter().find(|there| there.object == object.object);
+            if let Some(there) = there.filter(|there| !is_wanted && !fronts.contains(there)) {
+                fronts.push(there);
+                routers.push(router.clone());
+            }
+        }
+    }
+    (fronts, routers)
 }

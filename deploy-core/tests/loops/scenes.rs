@@ -1,9 +1,14 @@
 use deploy_core::{
+    engine::{Finish, Options},
     model::{
-        BasisPoints, Batch, Clocks, Count, Millis, Named, Object, ObjectRef, Order, Release, ReleaseId, ServiceSpec,
+        BasisPoints, Batch, Clocks, Count, End, Millis, Named, Object, ObjectRef, Order, Release, ReleaseId,
+        ServiceSpec,
     },
-    strategy::by_name,
-    testing::{Behaviour, SimSettings, SimWorld, loops::SimScene},
+    strategy::{Recreate, by_name},
+    testing::{
+        Behaviour, SimSettings, SimWorld,
+        loops::{Scene, SimScene},
+    },
 };
 use serde_json::json;
 
@@ -19,6 +24,17 @@ pub(crate) struct Setting {
     /// What the new release is like.
     new: Behaviour,
     bake: Millis,
+    change: Change,
+}
+
+/// What else is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Nothing,
+    /// It leaves a network.
+    Network,
+    /// It leaves a network, and is reached without its proxy.
+    Router,
 }
 
 const GOOD: Setting = Setting {
@@ -29,11 +45,12 @@ const GOOD: Setting = Setting {
     batch: Batch::Size(2),
     new: Behaviour::GOOD,
     bake: Millis::ZERO,
+    change: Change::Nothing,
 };
 
 const BLUE_GREEN: Setting = Setting { strategy: "blue-green", bake: Millis::from_secs(5), ..GOOD };
 
-pub(crate) const SCENES: [Setting; 13] = [
+pub(crate) const SCENES: [Setting; 21] = [
     GOOD,
     Setting { notices: true, order: Order::StopFirst, ..GOOD },
     Setting { batch: Batch::Share(BasisPoints::ALL), ..GOOD },
@@ -48,6 +65,14 @@ pub(crate) const SCENES: [Setting; 13] = [
     // longer than a lease holds
     Setting { cluster: true, notices: true, bake: Millis::from_secs(40), ..BLUE_GREEN },
     Setting { cluster: true, new: Behaviour::sick_after(Millis::from_secs(9)), ..BLUE_GREEN },
+    Setting { change: Change::Network, ..GOOD },
+    Setting { change: Change::Network, cluster: true, ..GOOD },
+    Setting { change: Change::Router, ..GOOD },
+    Setting { change: Change::Router, new: Behaviour::never_healthy(), ..GOOD },
+    Setting { change: Change::Router, ..BLUE_GREEN },
+    Setting { change: Change::Router, strategy: "recreate", ..GOOD },
+    Setting { change: Change::Router, cluster: true, ..GOOD },
+    Setting { change: Change::Router, cluster: true, new: Behaviour::never_healthy(), ..BLUE_GREEN },
 ];
 
 /// How many instances run.
@@ -58,12 +83,32 @@ pub(crate) fn release(id: &str) -> Release {
 }
 
 impl Setting {
-    pub(crate) fn scene(self) -> Result<SimScene, String> {
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.cluster
+    }
+
+    pub(crate) async fn scene(self) -> Result<SimScene, String> {
         let settings = if self.cluster { SimSettings::cluster() } else { SimSettings::host() };
         let world = SimWorld::new(SimSettings { notices_death: self.notices, ..settings });
-        world.runs(&release("web-1"), COUNT);
+        match self.change {
+            Change::Nothing => world.runs(&release("web-1"), COUNT),
+            // only what was deployed is known to have stood on something
+            Change::Network | Change::Router => {
+                world.counts(&"web".into(), Millis::ZERO, COUNT);
+                let first = SimScene::new(world.clone(), &Recreate, vec![self.spec(&world, "web-1")]);
+                let engine = world.deployer().engine().build();
+                let report = engine.deploy(&first.request(), &Recreate, &Options::default()).await;
+                let finish = report.map(|report| report.finish).map_err(|error| error.to_string())?;
+                if finish != Finish::Ended(End::Succeeded) {
+                    return Err(format!("the first release wasn't deployed: {finish:?}"));
+                }
+            }
+        }
         world.behave(&ReleaseId::new("web-2"), self.new);
-        if self.strategy != "recreate" {
+        if self.change == Change::Router {
+            world.direct(&"web-2".into());
+            world.direct(&"web-3".into());
+        } else if self.strategy != "recreate" {
             let promised = if self.order == Order::StartFirst || self.cluster { COUNT } else { COUNT - 2 };
             world.promise(&"web".into(), promised);
         }
@@ -74,11 +119,22 @@ impl Setting {
     }
 
     fn spec(self, world: &SimWorld, id: &str) -> ServiceSpec {
-        let network = ObjectRef { target: "sim".into(), kind: "network".into(), name: "front".into() };
+        let object = |kind: &str, name: &str| Object {
+            object: ObjectRef { target: "sim".into(), kind: kind.into(), name: name.into() },
+            spec: json!({ "internal": true }),
+        };
+        let first = id == "web-1";
+        let is_routed = first || self.change != Change::Router;
+        let mut objects = vec![object("network", "front")];
+        if self.change != Change::Nothing {
+            objects.extend(first.then(|| object("network", "back")));
+            objects.extend(first.then(|| object("volume", "data")));
+            objects.extend(is_routed.then(|| object("proxy", "web")));
+        }
         ServiceSpec {
             release: release(id),
             count: if self.cluster { Count::Leave } else { Count::Exactly(COUNT) },
-            router: Some(world.router_id()),
+            router: is_routed.then(|| world.router_id()),
             order: self.order,
             batch: self.batch,
             check: Named::new("own", json!({})),
@@ -88,7 +144,7 @@ impl Setting {
             drain_by: Millis::from_secs(10),
             stop_by: Millis::from_secs(10),
             needs: Vec::new(),
-            objects: vec![Object { object: network, spec: json!({ "internal": true }) }],
+            objects,
             keep_failed: false,
             notes: Vec::new(),
         }

@@ -1,7 +1,7 @@
 use deploy_core::{
     model::{
-        BasisPoints, Batch, Clocks, Count, Instance, InstanceState, Millis, Named, Observed, Order, Release,
-        ServiceSpec, Shares, WorkloadRef, World,
+        BasisPoints, Batch, Capabilities, Clocks, Count, Instance, InstanceState, Millis, Named, Object, ObjectRef,
+        Observed, Order, Release, ServiceSpec, Shares, WorkloadRef, World,
     },
     strategy::PlanInput,
 };
@@ -84,5 +84,29 @@ pub(crate) fn stored(mut input: PlanInput, id: &str) -> PlanInput {
 
 pub(crate) fn doubtful(mut input: PlanInput, service: &str) -> PlanInput {
     input.doubtful.insert(service.into());
+    input
+}
+
+pub(crate) fn object(kind: &str, name: &str) -> Object {
+    let object = ObjectRef { target: "host".into(), kind: kind.into(), name: name.into() };
+    Object { object, spec: serde_json::Value::Null }
+}
+
+/// A world where such an earlier release was deployed, and stands on its objects.
+pub(crate) fn deployed(mut input: PlanInput, spec: &ServiceSpec) -> PlanInput {
+    let (service, id) = (spec.release.service.as_str().to_owned(), spec.release.id.as_str().to_owned());
+    let Count::Exactly(count) = spec.count else { panic!("{spec:?}") };
+    input = running(stored(input, &id), &service, &id, count);
+    if spec.router.is_some() {
+        input = routed(input, &service, &id, count);
+    }
+    for object in &spec.objects {
+        if !input.world.objects.contains(object) {
+            input.world.objects.push(object.clone());
+        }
+    }
+    input.known.insert(spec.release.id.clone(), spec.clone());
+    let (fronts, disposable) = (["proxy".to_owned()].into(), ["network".to_owned()].into());
+    input.capabilities.insert("host".into(), Capabilities { fronts, disposable, ..Capabilities::default() });
     input
 }

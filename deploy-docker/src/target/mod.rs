@@ -11,6 +11,7 @@ mod watch;
 use crate::{
     definition::Definition,
     handle::{Handle, agent_error},
+    objects::{NETWORK, PROXY},
     prober::DockerProber,
     shared::Tried,
 };
@@ -57,7 +58,11 @@ impl Target for DockerTarget {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { replaces: false, owns_counts: false }
+        Capabilities {
+            fronts: [PROXY.to_owned()].into(),
+            disposable: [NETWORK.to_owned()].into(),
+            ..Capabilities::default()
+        }
     }
 
     async fn observe(&self, services: &[ServiceName]) -> Result<World, TargetError> {

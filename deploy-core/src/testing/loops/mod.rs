@@ -49,9 +49,13 @@ pub async fn fail_at_each_step<S: Scene>(make: impl AsyncFn() -> Result<S, Strin
     let clean = Clean::run(&make().await?).await?;
     let mut report = LoopReport::new("fail at each step");
     for key in clean.keys.iter().filter(|key| key.kind.mutates() || key.nth == 0 || key.kind == CallKind::Append) {
-        // only steps have deadlines
-        let hangs = |fault: &&Fault| key.step.is_some() || !matches!(fault, Fault::HangBefore | Fault::HangAfter);
-        for fault in WAYS.iter().filter(hangs).copied() {
+        // only steps have deadlines, and only a target refuses for good
+        let applies = |fault: &&Fault| match fault {
+            Fault::HangBefore | Fault::HangAfter => key.step.is_some(),
+            Fault::Refuse => key.kind.mutates() || key.kind == CallKind::Observe,
+            _ => true,
+        };
+        for fault in WAYS.iter().filter(applies).copied() {
             report.rounds.push(Plot::one(key, fault).play(&make().await?, &clean).await?);
         }
     }

@@ -94,7 +94,7 @@ impl Clean {
     }
 
     /// What is wrong with the world after such an end of a run that began with `before`.
-    fn misfit(&self, finish: &Finish, before: &Owned, now: &Owned) -> Option<String> {
+    fn misfit(&self, plot: &Plot<'_>, finish: &Finish, before: &Owned, now: &Owned) -> Option<String> {
         use End::{Cancelled, Halted, RolledBack, Stuck, Succeeded};
         let expected = match finish {
             Finish::Ended(RolledBack { why } | Cancelled { why } | Halted { why } | Stuck { why })
@@ -107,23 +107,23 @@ impl Clean {
             Finish::Ended(Succeeded) | Finish::Unchanged => &self.after,
             Finish::Suspended(why) => return Some(format!("expected an end, but it waits: {why}")),
         };
-        (now != expected).then(|| format!("expected {expected}, but found {now}"))
+        (!self.is_same(plot, now, expected)).then(|| format!("expected {expected}, but found {now}"))
     }
 
     /// What is wrong with how the run after it ended. After a loud end that goes back to what was left.
     fn mismatch(
         &self,
-        then: Then,
+        plot: &Plot<'_>,
         result: &Result<Report, EngineError>,
         left: Option<&Owned>,
         now: &Owned,
     ) -> Option<String> {
         let before = left.unwrap_or(&self.before);
         let nothing = |owned: &Owned| {
-            let known = *owned == self.before || *owned == self.after;
+            let known = [&self.before, &self.after].into_iter().any(|known| self.is_same(plot, owned, known));
             (!known).then(|| format!("expected the world as before or after, but found {owned}"))
         };
-        match (then, result) {
+        match (plot.then, result) {
             (Then::Resume | Then::Abort, Err(EngineError::NothingInterrupted)) => nothing(now),
             (_, Err(error)) => Some(format!("expected the next run to end, but found: {}", text(error))),
             (Then::Again, Ok(report)) => {
@@ -132,16 +132,30 @@ impl Clean {
                 let same = same(&report.finish, &self.finish) || report.finish == Finish::Unchanged && may_rest;
                 let other =
                     || format!("expected the next run to come to {:?}, but found {:?}", self.finish, report.finish);
-                if same { self.misfit(&report.finish, before, now) } else { Some(other()) }
+                if same { self.misfit(plot, &report.finish, before, now) } else { Some(other()) }
             }
-            (Then::Resume | Then::Abort, Ok(report)) => self.misfit(&report.finish, before, now),
+            (Then::Resume | Then::Abort, Ok(report)) => self.misfit(plot, &report.finish, before, now),
             (Then::Another | Then::Earlier, Ok(report)) => {
-                let as_wanted = Some(now) == self.other.as_ref();
+                let as_wanted = self.other.as_ref().is_some_and(|other| self.is_same(plot, now, other));
                 let there = matches!(report.finish, Finish::Ended(End::Succeeded) | Finish::Unchanged);
                 (!(as_wanted && there))
                     .then(|| format!("expected the other release, but found {:?} with {now}", report.finish))
             }
         }
+    }
+}
+
+impl Clean {
+    /// Whether a world is the expected one. An object that a deployment deletes may be left where its deletion has a fault,
+    /// or the look before it, which is about no service: that fails no deployment.
+    fn is_same(&self, plot: &Plot<'_>, now: &Owned, expected: &Owned) -> bool {
+        let mut now = now.clone();
+        if plot.key.into_iter().chain(plot.refused).any(|key| key.kind == CallKind::Delete || key.about.is_empty()) {
+            let is_deleted =
+                |object: &_| self.before.objects.contains_key(object) && !self.after.objects.contains_key(object);
+            now.objects.retain(|object, _| !is_deleted(object) || expected.objects.contains_key(object));
+        }
+        now == *expected
     }
 }
 
@@ -227,7 +241,7 @@ impl<'k> Plot<'k> {
         let first = deploy(scene, &faults, &scene.request()).await?;
         if let Some(Ok(report)) = &first {
             let now = owned(scene).await?;
-            complaints.extend(clean.misfit(&report.finish, &clean.before, &now));
+            complaints.extend(clean.misfit(&self, &report.finish, &clean.before, &now));
             if matches!(report.finish, Finish::Ended(End::Halted { .. } | End::Stuck { .. })) {
                 left = Some(now);
             }
@@ -300,7 +314,7 @@ impl<'k> Plot<'k> {
     ) -> Result<Vec<String>, String> {
         let mut complaints = Vec::new();
         match next {
-            Some(result) => complaints.extend(clean.mismatch(self.then, result, left, &owned(scene).await?)),
+            Some(result) => complaints.extend(clean.mismatch(self, result, left, &owned(scene).await?)),
             None => complaints.push(format!("expected the next run to end within {}, but it hung", scene.patience())),
         }
         complaints.extend(scene.complaints().await?);

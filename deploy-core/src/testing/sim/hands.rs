@@ -1,9 +1,10 @@
 use super::{
     instance::{SimInstance, Status},
     state::{Set, State},
+    violation::Breach,
 };
 use crate::{
-    model::{Release, ServiceName, WorkloadRef},
+    model::{ObjectRef, Release, ServiceName, WorkloadRef},
     target::{Cx, TargetError},
 };
 
@@ -13,8 +14,21 @@ impl Set {
     }
 }
 
+/// The kind of objects through which the requests of the service of their name come.
+pub(super) const PROXY: &str = "proxy";
+
 /// The changes that a target asks for.
 impl State {
+    pub(super) fn delete(&mut self, cx: &Cx, object: &ObjectRef) -> Result<(), TargetError> {
+        self.admit(cx)?;
+        let service = ServiceName::new(object.name.clone());
+        let was_there = self.objects.remove(object).is_some();
+        if was_there && object.kind == PROXY && !self.shares(&service).is_empty() {
+            self.breach(Breach::Unanswered { service });
+        }
+        Ok(())
+    }
+
     pub(super) fn store(&mut self, cx: &Cx, release: &Release) -> Result<(), TargetError> {
         self.admit(cx)?;
         self.stored.insert(release.id.clone(), release.clone());
@@ -27,6 +41,11 @@ impl State {
             let why = format!("the configuration of {} isn't stored; store it first", workload.release);
             return Err(TargetError::Rejected { why });
         };
+        let proxy = |object: &ObjectRef| object.kind == PROXY && object.name == workload.service.as_str();
+        if self.scripts.direct.contains(&workload.release) && self.objects.keys().any(proxy) {
+            let why = format!("the names and ports of {} are its proxy's; delete that first", workload.service);
+            return Err(TargetError::Rejected { why });
+        }
         let set = self.sets.entry(workload.clone()).or_insert_with(|| Set::new(release, 0));
         set.made_by = Some((cx.deployment, cx.step.clone()));
         set.fence = Some(cx.fence);

@@ -83,6 +83,8 @@ pub(super) struct Holder {
 #[derive(Debug, Default)]
 pub(super) struct Scripts {
     pub(super) behaviours: BTreeMap<(ReleaseId, Option<u32>), Behaviour>,
+    /// Releases that are reached without their service's proxy.
+    pub(super) direct: BTreeSet<ReleaseId>,
     /// Counts that their owner will ask for.
     pub(super) counts: Vec<(SimTime, ServiceName, u32)>,
 }

@@ -1,4 +1,4 @@
-use super::{SimProber, SimWorld, instance::Status, state::State};
+use super::{SimProber, SimWorld, hands::PROXY, instance::Status, state::State};
 use crate::{
     lease::LeaseEnd,
     model::{
@@ -15,6 +15,9 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 ///
 /// On a host it works instance by instance, so that a call that is dropped halfway leaves half of it. In a cluster it
 /// writes what is asked for, and the controller does the rest.
+///
+/// Objects are of any kind. The `proxy` of a service is what its requests come through where it is there: then the service
+/// is lost without it, and what is [reached directly](SimWorld::direct) can't be started beside it. A `network` is disposable.
 #[derive(Debug)]
 pub struct SimTarget {
     world: SimWorld,
@@ -58,7 +61,12 @@ impl Target for SimTarget {
 
     fn capabilities(&self) -> Capabilities {
         let cluster = self.world.look().is_cluster();
-        Capabilities { replaces: cluster, owns_counts: cluster }
+        Capabilities {
+            replaces: cluster,
+            owns_counts: cluster,
+            fronts: [PROXY.into()].into(),
+            disposable: ["network".into()].into(),
+        }
     }
 
     async fn observe(&self, services: &[ServiceName]) -> Result<World, TargetError> {
@@ -115,12 +123,7 @@ impl Target for SimTarget {
     }
 
     async fn delete(&self, cx: &Cx, object: &ObjectRef) -> Result<(), TargetError> {
-        let delete = |state: &mut State| {
-            state.admit(cx)?;
-            state.objects.remove(object);
-            Ok(())
-        };
-        self.change(cx, format!("delete {object}"), delete).await
+        self.change(cx, format!("delete {object}"), |state| state.delete(cx, object)).await
     }
 
     async fn adopt(&self, cx: &Cx, before: LeaseEnd) -> Result<(), TargetError> {

@@ -54,6 +54,11 @@ pub enum Breach {
         /// Whose.
         service: ServiceName,
     },
+    /// What a service's requests came through was taken away while they were sent to somebody.
+    Unanswered {
+        /// Whose requests.
+        service: ServiceName,
+    },
     /// A deployer whose predecessor may still live made a change before it adopted.
     Unadopted {
         /// Under this fence.
@@ -74,6 +79,7 @@ impl fmt::Display for Breach {
             }
             Self::TwoAtOnce { service } => write!(f, "two releases of {service} were alive at once"),
             Self::Crowded { service } => write!(f, "three releases of {service} were asked for at once"),
+            Self::Unanswered { service } => write!(f, "the proxy of {service} was taken away while requests came"),
             Self::Unadopted { fence } => write!(f, "a change was made under {fence} before it had adopted"),
         }
     }

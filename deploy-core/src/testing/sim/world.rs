@@ -25,6 +25,7 @@ use tokio::{sync::watch, time::Instant};
 /// - no instance is stopped while requests come, or (where they can be counted) are in flight;
 /// - no count is written that belongs to somebody else;
 /// - no three releases of a service are alive at once;
+/// - what requests come through isn't taken away while they are sent to somebody;
 /// - a deployer whose predecessor may still live adopts before it changes anything.
 ///
 /// Clones are the same world.
@@ -133,6 +134,11 @@ impl SimWorld {
     /// How the one with this ordinal behaves.
     pub fn behave_one(&self, release: &ReleaseId, ordinal: u32, behaviour: Behaviour) {
         self.change("the script", |state| state.scripts.behaviours.insert((release.clone(), Some(ordinal)), behaviour));
+    }
+
+    /// The release is reached without its service's proxy: it can't be started while that is there.
+    pub fn direct(&self, release: &ReleaseId) {
+        self.change("the script", |state| state.scripts.direct.insert(release.clone()));
     }
 
     /// Lets whoever owns a service's counts ask for so many instances of what then runs, so long from now. Only in a

@@ -1,0 +1,98 @@
+//! What plans do with the objects that releases no longer stand on.
+
+use crate::{
+    render::plan_text,
+    worlds::{deployed, input, object, service},
+};
+use deploy_core::{
+    model::{Millis, Object, OnFailure, Op, Plan, PlanError, ServiceSpec, StepId},
+    strategy::{BlueGreen, PlanInput, Recreate, Rolling, Strategy},
+};
+
+fn standing_on(name: &str, id: &str, objects: impl IntoIterator<Item = Object>) -> ServiceSpec {
+    ServiceSpec { objects: objects.into_iter().collect(), ..service(name, id, 2) }
+}
+
+fn plan(input: &PlanInput) -> Plan {
+    Rolling.plan(input).unwrap()
+}
+
+fn deleted(input: &PlanInput) -> Vec<String> {
+    let steps = plan(input).steps.into_iter();
+    steps.filter(|step| matches!(step.op, Op::Delete { .. })).map(|step| step.op.to_string()).collect()
+}
+
+#[test]
+fn a_network_that_nothing_stands_on_any_more_is_deleted_last() {
+    let objects = ["front", "back"].map(|name| object("network", name)).into_iter().chain([object("volume", "data")]);
+    let (old, new) = (standing_on("web", "web-old", objects), standing_on("web", "web-new", []));
+    let world = deployed(input([new]), &old);
+    insta::assert_snapshot!(plan_text(&Rolling, &world));
+    let plan = plan(&world);
+    let last = plan.step(&StepId::new("network front/delete")).unwrap();
+    assert_eq!(last.on_failure, OnFailure::Continue, "a network that stays fails no deployment");
+}
+
+#[test]
+fn what_others_stand_on_stays() {
+    let network = || object("network", "shared");
+    let (old, new) = (standing_on("web", "web-old", [network()]), standing_on("web", "web-new", []));
+    assert_eq!(deleted(&deployed(input([new.clone()]), &old)), ["delete network shared"]);
+    // in the same plan, unchanged
+    let api = standing_on("api", "api-now", [network()]);
+    assert!(deleted(&deployed(deployed(input([new.clone(), api.clone()]), &old), &api)).is_empty());
+    // deployed earlier, and not in this plan: it may still run
+    let mut other = deployed(input([new.clone()]), &old);
+    other.known.insert(api.release.id.clone(), api);
+    assert!(deleted(&other).is_empty());
+    // by nobody's knowledge, and it isn't there
+    let mut gone = deployed(input([new]), &old);
+    gone.world.objects.clear();
+    assert!(deleted(&gone).is_empty());
+}
+
+#[test]
+fn what_nobody_knows_is_left_alone() {
+    let (old, new) = (standing_on("web", "web-old", [object("network", "back")]), standing_on("web", "web-new", []));
+    let mut unknown = deployed(input([new]), &old);
+    unknown.known.clear();
+    assert!(deleted(&unknown).is_empty());
+}
+
+/// Names and ports are the proxy's until it is gone, so nothing can start beside it.
+#[test]
+fn a_service_that_leaves_its_router_ends_before_it_starts() {
+    let old = standing_on("web", "web-old", [object("network", "front"), object("proxy", "web")]);
+    let mut new = standing_on("web", "web-new", [object("network", "front")]);
+    (new.router, new.bake) = (None, Millis::from_secs(5));
+    let world = deployed(input([new]), &old);
+    let texts = [&Rolling as &dyn Strategy, &BlueGreen, &Recreate].map(|strategy| plan_text(strategy, &world));
+    assert_eq!(texts[0], texts[1]);
+    assert_eq!(texts[0], texts[2]);
+    insta::assert_snapshot!(texts[0]);
+}
+
+#[test]
+fn a_proxy_that_a_bad_end_left_is_taken_away_too() {
+    let old = standing_on("web", "web-old", [object("proxy", "web")]);
+    let mut new = standing_on("web", "web-new", []);
+    new.router = None;
+    let mut world = deployed(input([new]), &old);
+    world.world.routes.clear();
+    world.world.workloads[0].asked = 0;
+    assert_eq!(deleted(&world), ["delete proxy web"]);
+}
+
+#[test]
+fn a_router_that_cannot_be_left_is_told() {
+    let old = standing_on("web", "web-old", [object("proxy", "web")]);
+    let mut new = standing_on("web", "web-new", []);
+    new.router = None;
+    let refused = |input: &PlanInput| matches!(Rolling.plan(input), Err(PlanError::Unsuitable { .. }));
+    let mut unknown = deployed(input([new]), &old);
+    unknown.known.clear();
+    assert!(refused(&unknown), "nobody knows through what its requests come");
+    let mut same = old.clone();
+    same.router = None;
+    assert!(refused(&deployed(input([same]), &old)), "the same instances can't be both");
+}
