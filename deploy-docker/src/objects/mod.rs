@@ -45,7 +45,8 @@ impl Handle {
     pub(crate) async fn delete_object(&self, cx: &Cx, object: &ObjectRef) -> Result<(), TargetError> {
         match object.kind.as_str() {
             NETWORK => {
-                self.admit(cx.fence).await?;
+                let all = self.listed(cx.fence).await?;
+                self.leave_network(&all, &object.name).await?;
                 self.delete_network(&object.name).await
             }
             VOLUME => Ok(()),

@@ -198,6 +198,33 @@ impl Handle {
         Ok(())
     }
 
+    /// Takes proxies out of a network that is about to be deleted, and in which none of them is asked to be.
+    pub(super) async fn leave_network(&self, all: &[Container], network: &str) -> Result<(), TargetError> {
+        let is_in = |one: &&Container| one.networks.iter().any(|name| name == network);
+        for proxy in all.iter().filter(|one| one.kind() == labels::PROXY && one.is_up()).filter(is_in) {
+            let spec = spec_label(&proxy.labels).and_then(|spec| serde_json::from_value(spec).ok());
+            if spec.is_some_and(|spec| !joins(&spec, network)) {
+                self.disconnect(&proxy.name, network).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a service's proxy into a network of instances that come back, where it has left all of theirs.
+    pub(crate) async fn meet_proxy(
+        &self,
+        all: &[Container],
+        service: &ServiceName,
+        networks: &[Joined],
+    ) -> Result<(), TargetError> {
+        let Some(first) = networks.first() else { return Ok(()) };
+        let is_met = |proxy: &Container| networks.iter().any(|joined| proxy.networks.contains(&joined.network));
+        for proxy in proxies_of(all, service).filter(|one| one.is_up() && !is_met(one)) {
+            self.connect(&proxy.name, &first.network, EndpointSettings::default()).await?;
+        }
+        Ok(())
+    }
+
     /// Takes a service's proxy out of networks that it was in for the sake of releases that are gone by now.
     pub(crate) async fn settle_proxy(&self, all: &[Container], service: &ServiceName) -> Result<(), TargetError> {
         for proxy in proxies_of(all, service).filter(|one| one.is_up()) {

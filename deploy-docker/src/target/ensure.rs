@@ -37,6 +37,7 @@ impl Handle {
         live.sort_by_key(|one| one.ordinal());
         let surplus = live.split_off(live.len().min(count as usize));
         let plan = Additions::plan(&live, &kept, count);
+        self.meet_proxy(&all, &workload.service, &definition.content.networks).await?;
         if definition.content.by_compose && !plan.missing.is_empty() {
             let why = format!(
                 "expected {count} containers that Docker Compose made of {}, but some are gone: bring them back with `docker compose up -d`",
@@ -66,8 +67,7 @@ impl Handle {
         all: &[Container],
         plan: &Additions<'_>,
     ) -> Result<(), TargetError> {
-        let policy = restart_policy(definition);
-        at_once(AT_ONCE, plan.kept.iter().map(|one| self.bring_back(one, policy.clone()))).await?;
+        at_once(AT_ONCE, plan.kept.iter().map(|one| self.bring_back(one, definition))).await?;
         let made = plan.missing.iter().map(|ordinal| async move {
             let name = self.name_of(definition, release, *ordinal);
             let new = NewInstance { definition, release, ordinal: *ordinal, name: name.clone(), others: all };
@@ -125,9 +125,9 @@ impl Handle {
     }
 
     /// Starts a kept instance under its old name. The name comes last: one that runs isn't kept, whatever its name.
-    async fn bring_back(&self, one: &Container, policy: RestartPolicy) -> Result<(), TargetError> {
-        self.set_restart(&one.name, policy).await?;
-        self.start(&one.name).await?;
+    async fn bring_back(&self, one: &Container, definition: &Definition) -> Result<(), TargetError> {
+        self.set_restart(&one.name, restart_policy(definition)).await?;
+        self.start_in(&one.name, &definition.content.networks).await?;
         self.rename(&one.name, names::live(&one.name)).await
     }
 

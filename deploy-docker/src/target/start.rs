@@ -1,6 +1,7 @@
 //! Starting containers, and saying why one can't be.
 
 use crate::{
+    definition::Joined,
     error::{message, status, target_error},
     shared::Shared,
 };
@@ -20,6 +21,22 @@ impl Shared {
                 }
             }
             Err(error) => Err(target_error(&format!("start {name}"), error)),
+        }
+    }
+
+    /// Starts a container that may have been stopped for long. It knows its networks by their ids: where one was deleted and
+    /// made again meanwhile, it joins them anew.
+    pub(crate) async fn start_in(&self, name: &str, networks: &[Joined]) -> Result<(), TargetError> {
+        match self.docker().start_container(name, None).await {
+            Err(error) if status(&error) == Some(404) && is_network_gone(&message(&error)) => {
+                for Joined { network, endpoint } in networks {
+                    self.disconnect(name, network).await?;
+                    self.connect(name, network, endpoint.clone()).await?;
+                }
+                self.start(name).await
+            }
+            Ok(()) => Ok(()),
+            Err(_) => self.start(name).await,
         }
     }
 
@@ -44,6 +61,11 @@ impl Shared {
     }
 }
 
+/// Whether the Engine says that a network isn't there.
+fn is_network_gone(said: &str) -> bool {
+    said.contains("network") && said.contains("not found")
+}
+
 /// The port of which the Engine says that somebody else has it.
 fn taken_port(said: &str) -> Option<u16> {
     let taken = ["port is already allocated", "address already in use", "ports are not available"];
@@ -62,6 +84,13 @@ fn taken_port(said: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_that_is_gone_is_told_from_a_container_that_is() {
+        assert!(is_network_gone("network e7be3d0f4cd9ccc7835c74c99a10e190 not found"));
+        assert!(is_network_gone("failed to set up container networking: network e7be3d0f4cd9 not found"));
+        assert!(!is_network_gone("No such container: shop-web-1"));
+    }
 
     #[test]
     fn the_taken_port_is_found_in_the_engines_words() {

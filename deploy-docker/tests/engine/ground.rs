@@ -172,10 +172,21 @@ fn fixture() -> PathBuf {
 pub(crate) async fn get(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.ok()?;
+    let (mut text, mut piece) = (String::new(), [0; 4096]);
+    // the server may keep the connection
+    while !is_whole(&text) {
+        let read = stream.read(&mut piece).await.ok().filter(|read| *read > 0)?;
+        text.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
     let (head, body) = text.split_once("\r\n\r\n")?;
     head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
+}
+
+fn is_whole(answer: &str) -> bool {
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
+    let length =
+        head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    length.is_some_and(|length: usize| body.len() >= length)
 }
 
 /// A port of this host that was free a moment ago.

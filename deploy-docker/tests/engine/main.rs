@@ -10,3 +10,4 @@ mod down;
 mod exchange;
 mod files;
 mod ground;
+mod objects;
