@@ -12,6 +12,7 @@ pub(super) enum Item {
     Bake { time: Millis },
     Stop { release: ReleaseId, fewer: u32, rest: u32, keep: bool },
     Replace { release: ReleaseId, from: ReleaseId },
+    Delete { object: String },
 }
 
 impl Item {
@@ -25,6 +26,7 @@ impl Item {
             Self::Bake { .. } => (4, "", String::new()),
             Self::Stop { release, .. } => (5, release.as_str(), String::new()),
             Self::Replace { release, .. } => (6, release.as_str(), String::new()),
+            Self::Delete { object } => (7, object, String::new()),
         }
     }
 }
@@ -40,7 +42,8 @@ pub(super) fn items(plan: &Plan, steps: &[&Step]) -> Vec<Item> {
     let mut items = Vec::new();
     for step in steps {
         items.extend(match &step.op {
-            Op::Store { .. } | Op::Apply { .. } | Op::Delete { .. } => None,
+            Op::Store { .. } | Op::Apply { .. } => None,
+            Op::Delete { object } => Some(Item::Delete { object: object.to_string() }),
             Op::Ensure { workload, count: Count::Exactly(to) } => {
                 let from = sizes.insert(&workload.release, *to).unwrap_or(0);
                 let release = workload.release.clone();

@@ -8,7 +8,7 @@ mod sentences;
 mod tests;
 
 use super::{Names, text};
-use deploy_core::model::{Count, Fact, Millis, Op, Plan, ReleaseId, ServiceName, ServiceSpec, Step, StepId};
+use deploy_core::model::{Count, Fact, Millis, OnFailure, Op, Plan, ReleaseId, ServiceName, ServiceSpec, Step, StepId};
 use std::{collections::BTreeMap, fmt::Write};
 
 /// Tells a plan to people: one block a service, however many steps it has.
@@ -30,6 +30,11 @@ pub fn letter(plan: &Plan, names: &Names) -> String {
     for spec in in_order(plan) {
         letter.push('\n');
         letter.push_str(&block(plan, spec, names));
+    }
+    let last = after(plan);
+    if !last.is_empty() {
+        letter.push('\n');
+        letter.push_str(&section("Last", &format!("{}, which nothing stands on any more", text::list(&last))));
     }
     if !plan.steps.is_empty() {
         letter.push('\n');
@@ -62,10 +67,13 @@ fn steps_of<'a>(plan: &'a Plan, service: &ServiceName) -> Vec<&'a Step> {
     order.into_iter().filter(|step| service_of(plan, step) == Some(service)).collect()
 }
 
-/// Whose step it is: a wait belongs to what it comes after.
+/// Whose step it is: a wait belongs to what it comes after, and so does what is deleted before something can start.
 pub(super) fn service_of<'a>(plan: &'a Plan, step: &'a Step) -> Option<&'a ServiceName> {
     match &step.op {
-        Op::Wait { .. } => step.after.iter().filter_map(|id| plan.step(id)).find_map(|before| service_of(plan, before)),
+        Op::Delete { .. } if is_last(step) => None,
+        Op::Wait { .. } | Op::Delete { .. } => {
+            step.after.iter().filter_map(|id| plan.step(id)).find_map(|before| service_of(plan, before))
+        }
         op => op.service(),
     }
 }
@@ -98,6 +106,21 @@ fn before(plan: &Plan, names: &Names) -> Vec<String> {
         several => format!("make the {kind}s {}", several.join(", ")),
     });
     stored.into_iter().chain(made).collect()
+}
+
+/// What is deleted when all else is done.
+fn after(plan: &Plan) -> Vec<String> {
+    let last = plan.steps.iter().filter(|step| is_last(step));
+    last.filter_map(|step| match &step.op {
+        Op::Delete { object } => Some(format!("remove the {object}")),
+        _ => None,
+    })
+    .collect()
+}
+
+/// Whether a step only clears away: where it fails, the deployment succeeds all the same.
+fn is_last(step: &Step) -> bool {
+    step.on_failure == OnFailure::Continue
 }
 
 /// One service: what becomes of it, how it is treated and why, and its steps.

@@ -76,6 +76,7 @@ fn sentence(item: &Item, each: &[&Item], before: Option<&Item>, spec: &ServiceSp
             format!("let requests at {} end ({} at most)", names.of(release), text::tied(spec.drain_by))
         }
         Item::Bake { time } => format!("watch it for {}: if it fails meanwhile, it goes back", text::tied(*time)),
+        Item::Delete { object } => format!("remove the {object}: it has the names and ports until then"),
         Item::Stop { release, keep, .. } => {
             let whole = once && matches!(item, Item::Stop { rest: 0, .. });
             let fewer = each.iter().filter_map(|item| match item {

@@ -1,5 +1,5 @@
 use super::letter;
-use crate::output::fixtures::{database, planned, running, spec, with_v1};
+use crate::output::fixtures::{database, planned, planned_from, running, spec, with_v1};
 use deploy_core::model::{Batch, Millis, Named, Object, ObjectRef, Order, ServiceSpec, World};
 use serde_json::json;
 
@@ -56,6 +56,21 @@ fn recreate_says_that_requests_are_not_sent() {
 #[test]
 fn another_count_alone() {
     insta::assert_snapshot!(told("rolling", vec![spec("web", "v1", 6)], with_v1(4)));
+}
+
+#[test]
+fn what_nothing_stands_on_any_more_goes_in_its_turn() {
+    let object = |kind: &str, name: &str| Object {
+        object: ObjectRef { target: "shop".into(), kind: kind.into(), name: name.into() },
+        spec: json!({}),
+    };
+    let mut old = spec("web", "v1", 2);
+    old.objects = vec![object("network", "shop_back"), object("proxy", "web")];
+    let mut world = with_v1(2);
+    world.objects.clone_from(&old.objects);
+    let direct = ServiceSpec { router: None, notes: Vec::new(), ..spec("web", "v2", 2) };
+    let (plan, names) = planned_from("rolling", vec![direct], world, [old]);
+    insta::assert_snapshot!(anstream::adapter::strip_str(&letter(&plan, &names)).to_string());
 }
 
 #[test]
