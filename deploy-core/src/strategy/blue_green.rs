@@ -14,7 +14,8 @@ impl Strategy for BlueGreen {
     fn plan(&self, input: &PlanInput) -> Result<Plan, PlanError> {
         builder::plan(self.name(), input, |line| {
             let count = line.situation.count();
-            if line.situation.spec.order == Order::StopFirst || line.situation.new_asked > count {
+            let is_special = line.situation.enters_router() || line.situation.new_asked > count;
+            if line.situation.spec.order == Order::StopFirst || is_special {
                 return roll(line, line.situation.spec.order, count);
             }
             line.start(line.situation.new_asked, count);

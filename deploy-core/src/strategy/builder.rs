@@ -48,21 +48,26 @@ pub(super) fn plan<'a>(
         healthy: BTreeMap::new(),
     };
     for spec in by_needs(&input.wanted)? {
-        let situation = Situation::of(input, spec);
+        let mut situation = Situation::of(input, spec);
         if let Some(why) = stays_routed(input, &situation) {
             let (strategy, service) = (strategy.into(), spec.release.service.clone());
             return Err(PlanError::Unsuitable { strategy, service, why: why.into() });
         }
         builder.note_basis(&situation);
         builder.note_unneeded(&situation);
-        let after = builder.foundations(&situation);
         let unchanged = situation.is_unchanged();
+        if unchanged {
+            // nothing else is in the way
+            situation.coming.clear();
+        }
+        let after = builder.foundations(&situation);
         let mut line = Line::new(&mut builder, situation, after);
         if !unchanged {
             if line.situation.leaves_router() {
                 line.leave_router();
             }
             steps(&mut line);
+            line.apply_coming();
         }
         let (service, after) = (spec.release.service.clone(), line.ends_with());
         builder.healthy.insert(service, after);
@@ -183,10 +188,10 @@ impl<'a> Builder<'a> {
             after.push(id);
         }
         let mut before: Vec<StepId> = Vec::new();
-        for object in &spec.objects {
+        for object in spec.objects.iter().filter(|object| !situation.coming.contains(object)) {
             if let Some(id) = self.applied.get(&object.object) {
                 before.push(id.clone());
-            } else if let Some(id) = self.apply(object, &before) {
+            } else if let Some(id) = self.apply("Prepare", object, &before) {
                 self.applied.insert(object.object.clone(), id.clone());
                 before = vec![id];
             }
@@ -196,7 +201,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Applies an object unless it is there as described.
-    fn apply(&mut self, object: &Object, after: &[StepId]) -> Option<StepId> {
+    pub(super) fn apply(&mut self, stage: &str, object: &Object, after: &[StepId]) -> Option<StepId> {
         let there = self.input.world.objects.iter().find(|there| there.object == object.object);
         let before = match there {
             Some(there) if there == object => return None,
@@ -210,7 +215,7 @@ impl<'a> Builder<'a> {
         let id = StepId::new(format!("{}/apply", object.object));
         self.steps.push(Step {
             id: id.clone(),
-            stage: "Prepare".into(),
+            stage: stage.into(),
             after: after.to_vec(),
             op: Op::Apply { object: object.clone() },
             expect: Expect { ready: vec![before], done: vec![Fact::Applied { object: object.clone() }] },

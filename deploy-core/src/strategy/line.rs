@@ -4,8 +4,8 @@ use super::{
     situation::Situation,
 };
 use crate::model::{
-    Clocks, Count, Expect, Fact, Guard, Millis, Named, OnFailure, Op, Pace, ServiceSpec, Share, Shares, Step, StepId,
-    Undo, Watch, WorkloadRef,
+    Clocks, Count, Expect, Fact, Guard, Millis, Named, OnFailure, Op, Order, Pace, ServiceSpec, Share, Shares, Step,
+    StepId, Undo, Watch, WorkloadRef,
 };
 use std::collections::BTreeMap;
 
@@ -86,6 +86,38 @@ impl<'b, 'a> Line<'b, 'a> {
         self.situation.router = None;
     }
 
+    /// Puts the new release, once it is healthy, behind a router in the place of what clients reach directly.
+    pub(super) fn enter_router(&mut self, order: Order) {
+        let (new_asked, count) = (self.situation.new_asked, self.situation.count());
+        if order == Order::StopFirst {
+            self.end_all();
+        }
+        self.start(new_asked, count);
+        self.check();
+        self.smoke();
+        if order == Order::StartFirst {
+            self.end_all();
+        }
+        self.route(self.situation.promoted());
+        self.bake();
+    }
+
+    fn end_all(&mut self) {
+        for old in 0..self.situation.olds.len() {
+            self.end(old, self.situation.olds[old].asked);
+        }
+        self.situation.olds.clear();
+    }
+
+    /// Puts what requests are to come through in its place.
+    pub(super) fn apply_coming(&mut self) {
+        for object in std::mem::take(&mut self.situation.coming) {
+            if let Some(id) = self.builder.apply("Move the traffic", object, &self.after) {
+                self.after = vec![id];
+            }
+        }
+    }
+
     /// Stops all that runs of an old set, and keeps it.
     pub(super) fn end(&mut self, old: usize, from: u32) {
         let workload = self.situation.olds[old].workload.clone();
@@ -160,6 +192,9 @@ impl<'b, 'a> Line<'b, 'a> {
     /// Moves the service's requests. Nothing where nothing routes, or where they go to the same instances already.
     pub(super) fn route(&mut self, shares: Shares) {
         let Some(router) = self.situation.router.clone() else { return };
+        if shares.of(&self.situation.new).is_some() {
+            self.apply_coming();
+        }
         let from = std::mem::replace(&mut self.situation.shares, shares.clone());
         // as many of the same release may be other instances by now
         let started = std::mem::take(&mut self.started) && shares.of(&self.situation.new).is_some();

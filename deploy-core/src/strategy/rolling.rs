@@ -25,6 +25,9 @@ impl Strategy for Rolling {
 
 /// Batches of `batch`, in an order.
 pub(super) fn roll(line: &mut Line<'_, '_>, order: Order, batch: u32) {
+    if line.situation.enters_router() {
+        return line.enter_router(order);
+    }
     if line.situation.can.replaces && line.situation.new_asked == 0 && line.situation.olds.len() == 1 {
         let pace = match order {
             Order::StartFirst => Pace { surge: batch, unavailable: 0 },
@@ -36,7 +39,8 @@ pub(super) fn roll(line: &mut Line<'_, '_>, order: Order, batch: u32) {
         return;
     }
     let count = line.situation.count();
-    let batch = batch.max(1);
+    // what requests come through leads to one release's ports
+    let batch = if line.situation.coming.is_empty() { batch.max(1) } else { count.max(1) };
     let mut kept: Vec<u32> = line.situation.olds.iter().map(|old| old.asked).collect();
     let mut done = match line.situation.new_asked {
         // more than wanted: only the surplus leaves, below

@@ -19,6 +19,9 @@ pub(super) struct Situation<'a> {
     pub(super) router: Option<RouterId>,
     /// What its requests came through, where it is to be reached directly.
     pub(super) fronts: Vec<&'a Object>,
+    /// What its requests are to come through, and isn't there as wanted while something runs: it takes its place when the
+    /// new release is healthy, since its ports may be had by what is there, or lead to others than the old release's.
+    pub(super) coming: Vec<&'a Object>,
     count: u32,
     /// Whether somebody answers by way of a router already: otherwise clients may reach old ones directly.
     pub(super) is_routed: bool,
@@ -68,6 +71,7 @@ impl<'a> Situation<'a> {
             spec: input.known.get(&there.workload.release).unwrap_or(spec),
         });
         let (olds, new_asked): (Vec<_>, _) = (olds.collect(), input.world.asked(&new));
+        let coming = coming(input, spec, &can, !olds.is_empty() && shares.is_empty());
         Self {
             spec,
             count: count(spec, &can, &olds, new_asked),
@@ -80,6 +84,7 @@ impl<'a> Situation<'a> {
             formers: formers.collect(),
             router,
             fronts,
+            coming,
             is_routed: !shares.is_empty(),
             is_doubtful,
             new,
@@ -96,6 +101,12 @@ impl<'a> Situation<'a> {
     /// Whether it was routed, and is to be reached directly.
     pub(super) fn leaves_router(&self) -> bool {
         self.spec.router.is_none() && self.router.is_some()
+    }
+
+    /// Whether clients reach what runs directly, and are to reach the new release by way of a router. Only one of the two
+    /// can have its names and ports.
+    pub(super) fn enters_router(&self) -> bool {
+        self.spec.router.is_some() && !self.is_routed && !self.olds.is_empty() && !self.coming.is_empty()
     }
 
     /// Whether requests may be in flight at an old set.
@@ -135,6 +146,16 @@ fn count(spec: &ServiceSpec, can: &Capabilities, olds: &[Old<'_>], new_asked: u3
         }
         _ => there(),
     }
+}
+
+/// What a service's requests are to come through, where something else is there instead or, for one that is `direct` so far,
+/// nothing.
+fn coming<'a>(input: &PlanInput, spec: &'a ServiceSpec, can: &Capabilities, direct: bool) -> Vec<&'a Object> {
+    let is_coming = |object: &&Object| {
+        let there = input.world.objects.iter().find(|there| there.object == object.object);
+        can.fronts.contains(&object.object.kind) && there.map_or(direct, |there| there != *object)
+    };
+    spec.objects.iter().filter(is_coming).collect()
 }
 
 /// What is still there of that through which requests of a service came that is to be reached directly, and by which

@@ -35,6 +35,10 @@ enum Change {
     Network,
     /// It leaves a network, and is reached without its proxy.
     Router,
+    /// It was reached directly, and comes behind a proxy.
+    Entry,
+    /// Its proxy is another.
+    Front,
 }
 
 const GOOD: Setting = Setting {
@@ -50,7 +54,7 @@ const GOOD: Setting = Setting {
 
 const BLUE_GREEN: Setting = Setting { strategy: "blue-green", bake: Millis::from_secs(5), ..GOOD };
 
-pub(crate) const SCENES: [Setting; 21] = [
+pub(crate) const SCENES: [Setting; 28] = [
     GOOD,
     Setting { notices: true, order: Order::StopFirst, ..GOOD },
     Setting { batch: Batch::Share(BasisPoints::ALL), ..GOOD },
@@ -73,6 +77,13 @@ pub(crate) const SCENES: [Setting; 21] = [
     Setting { change: Change::Router, strategy: "recreate", ..GOOD },
     Setting { change: Change::Router, cluster: true, ..GOOD },
     Setting { change: Change::Router, cluster: true, new: Behaviour::never_healthy(), ..BLUE_GREEN },
+    Setting { change: Change::Entry, ..GOOD },
+    Setting { change: Change::Entry, new: Behaviour::sick_after(Millis::from_secs(2)), ..BLUE_GREEN },
+    Setting { change: Change::Entry, order: Order::StopFirst, ..GOOD },
+    Setting { change: Change::Entry, cluster: true, ..BLUE_GREEN },
+    Setting { change: Change::Front, ..GOOD },
+    Setting { change: Change::Front, new: Behaviour::sick_after(Millis::from_secs(2)), ..BLUE_GREEN },
+    Setting { change: Change::Front, cluster: true, ..GOOD },
 ];
 
 /// How many instances run.
@@ -93,7 +104,10 @@ impl Setting {
         match self.change {
             Change::Nothing => world.runs(&release("web-1"), COUNT),
             // only what was deployed is known to have stood on something
-            Change::Network | Change::Router => {
+            _ => {
+                if self.change == Change::Entry {
+                    world.direct(&"web-1".into());
+                }
                 world.counts(&"web".into(), Millis::ZERO, COUNT);
                 let first = SimScene::new(world.clone(), &Recreate, vec![self.spec(&world, "web-1")]);
                 let engine = world.deployer().engine().build();
@@ -108,7 +122,7 @@ impl Setting {
         if self.change == Change::Router {
             world.direct(&"web-2".into());
             world.direct(&"web-3".into());
-        } else if self.strategy != "recreate" {
+        } else if self.strategy != "recreate" && self.change != Change::Entry {
             let promised = if self.order == Order::StartFirst || self.cluster { COUNT } else { COUNT - 2 };
             world.promise(&"web".into(), promised);
         }
@@ -124,12 +138,19 @@ impl Setting {
             spec: json!({ "internal": true }),
         };
         let first = id == "web-1";
-        let is_routed = first || self.change != Change::Router;
+        let is_routed = match self.change {
+            Change::Router => first,
+            Change::Entry => !first,
+            _ => true,
+        };
         let mut objects = vec![object("network", "front")];
         if self.change != Change::Nothing {
             objects.extend(first.then(|| object("network", "back")));
             objects.extend(first.then(|| object("volume", "data")));
             objects.extend(is_routed.then(|| object("proxy", "web")));
+            if let Some(proxy) = objects.last_mut().filter(|_| first && self.change == Change::Front) {
+                proxy.spec = json!({ "internal": false });
+            }
         }
         ServiceSpec {
             release: release(id),

@@ -5,7 +5,7 @@ use crate::{
     worlds::{deployed, input, object, service},
 };
 use deploy_core::{
-    model::{Millis, Object, OnFailure, Op, Plan, PlanError, ServiceSpec, StepId},
+    model::{Batch, Millis, Object, OnFailure, Op, Order, Plan, PlanError, ServiceSpec, StepId},
     strategy::{BlueGreen, PlanInput, Recreate, Rolling, Strategy},
 };
 
@@ -95,4 +95,32 @@ fn a_router_that_cannot_be_left_is_told() {
     let mut same = old.clone();
     same.router = None;
     assert!(refused(&deployed(input([same]), &old)), "the same instances can't be both");
+}
+
+#[test]
+fn what_is_reached_directly_comes_behind_a_proxy_once_the_new_is_healthy() {
+    let mut old = service("web", "web-old", 2);
+    old.router = None;
+    let mut web = service("web", "web-new", 2);
+    web.objects = vec![object("network", "front"), object("proxy", "web")];
+    let world = deployed(input([web.clone()]), &old);
+    insta::assert_snapshot!(plan_text(&Rolling, &world));
+    assert_eq!(plan_text(&BlueGreen, &world), plan_text(&Rolling, &world));
+    web.order = Order::StopFirst;
+    insta::assert_snapshot!(plan_text(&BlueGreen, &deployed(input([web]), &old)));
+}
+
+#[test]
+fn a_proxy_that_changes_takes_its_place_right_before_the_switch() {
+    let mut old = service("web", "web-old", 2);
+    old.objects = vec![object("proxy", "web")];
+    let mut web = service("web", "web-new", 2);
+    web.objects = vec![object("proxy", "web")];
+    web.objects[0].spec = serde_json::json!({"ports": [80, 443]});
+    web.batch = Batch::Size(1);
+    insta::assert_snapshot!(plan_text(&Rolling, &deployed(input([web.clone()]), &old)));
+    // and at once where it is all that changes
+    let mut same = old.clone();
+    same.objects.clone_from(&web.objects);
+    insta::assert_snapshot!(plan_text(&Rolling, &deployed(input([same]), &old)));
 }

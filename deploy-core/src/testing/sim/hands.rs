@@ -4,7 +4,7 @@ use super::{
     violation::Breach,
 };
 use crate::{
-    model::{ObjectRef, Release, ServiceName, WorkloadRef},
+    model::{Object, ObjectRef, Release, ServiceName, WorkloadRef},
     target::{Cx, TargetError},
 };
 
@@ -19,6 +19,22 @@ pub(super) const PROXY: &str = "proxy";
 
 /// The changes that a target asks for.
 impl State {
+    pub(super) fn apply(&mut self, cx: &Cx, object: &Object) -> Result<(), TargetError> {
+        self.admit(cx)?;
+        let service = ServiceName::new(object.object.name.clone());
+        let is_direct = |workload: &WorkloadRef, set: &Set| {
+            workload.service == service
+                && self.scripts.direct.contains(&workload.release)
+                && set.instances.iter().any(|one| one.is_live())
+        };
+        if object.object.kind == PROXY && self.sets.iter().any(|(workload, set)| is_direct(workload, set)) {
+            let why = format!("the instances of {service} have its names and ports; stop them first");
+            return Err(TargetError::Rejected { why });
+        }
+        self.objects.insert(object.object.clone(), object.clone());
+        Ok(())
+    }
+
     pub(super) fn delete(&mut self, cx: &Cx, object: &ObjectRef) -> Result<(), TargetError> {
         self.admit(cx)?;
         let service = ServiceName::new(object.name.clone());

@@ -17,7 +17,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 /// writes what is asked for, and the controller does the rest.
 ///
 /// Objects are of any kind. The `proxy` of a service is what its requests come through where it is there: then the service
-/// is lost without it, and what is [reached directly](SimWorld::direct) can't be started beside it. A `network` is disposable.
+/// is lost without it, and neither it nor what is [reached directly](SimWorld::direct) can be started beside the other. A `network` is disposable.
 #[derive(Debug)]
 pub struct SimTarget {
     world: SimWorld,
@@ -114,12 +114,7 @@ impl Target for SimTarget {
 
     async fn apply(&self, cx: &Cx, object: &Object) -> Result<(), TargetError> {
         let what = format!("apply {}", object.object);
-        let apply = |state: &mut State| {
-            state.admit(cx)?;
-            state.objects.insert(object.object.clone(), object.clone());
-            Ok(())
-        };
-        self.change(cx, what, apply).await
+        self.change(cx, what, |state| state.apply(cx, object)).await
     }
 
     async fn delete(&self, cx: &Cx, object: &ObjectRef) -> Result<(), TargetError> {
