@@ -4,6 +4,7 @@
 //! `READY` a path that must be there until it answers 200. It answers every request with `VERSION`.
 //! `fixture probe PORT`: exits with 0 if a GET is answered with 200.
 //! `fixture get URL-HOST PORT`: prints the answer's body.
+//! `fixture copy FROM TO`: copies a file.
 
 use std::{env, time::Duration};
 use tokio::{
@@ -31,6 +32,13 @@ fn main() {
                     0
                 }
                 None => 1,
+            },
+            ["copy", from, to] => match std::fs::copy(from, to) {
+                Ok(_) => 0,
+                Err(error) => {
+                    println!("expected to copy {from}, but: {error}");
+                    1
+                }
             },
             _ => 2,
         }

@@ -4,7 +4,7 @@ use crate::{
     create::{FileError, Ingredients, define},
     definition::DefinitionError,
     handle::{Handle, agent_error},
-    image::{ImageFacts, build, inspect, pull},
+    image::{BuildJob, ImageFacts, build, inspect, pull},
     labels, paths,
     service::{Foreign, Parts, service_spec},
     shared::{AT_ONCE, Tried, at_once},
@@ -15,7 +15,7 @@ use bollard::{
     models::ContainerSummary,
     query_parameters::{ListContainersOptions, ListVolumesOptions},
 };
-use deploy_compose::model::{Mount, MountKind, Project, PullPolicy, Service};
+use deploy_compose::model::{Mount, MountKind, Project, PullPolicy, Service, ServiceName};
 use deploy_core::{
     model::{Payload, ReleaseId, ServiceSpec},
     target::TargetError,
@@ -99,15 +99,29 @@ pub enum PrepareError {
         #[source]
         source: std::io::Error,
     },
+    /// Nobody is asked to build.
+    #[error(
+        "expected 0 or 1 in DOCKER_BUILDKIT, but found `{found}`: unset it to build with BuildKit, or set 0 for the classic builder"
+    )]
+    NoBuilder {
+        /// What the variable says.
+        found: String,
+    },
     /// An image can't be built.
-    #[error("expected to build image {image}, but the Docker Engine said: {said}")]
+    #[error(
+        "expected to build image {image}, but the Docker Engine said: {said}{}",
+        advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default()
+    )]
     Build {
         /// The image.
         image: String,
         /// The Engine's words.
         said: String,
-        /// The last lines that the builder wrote, oldest first.
+        /// The last lines that the builder wrote, oldest first: where BuildKit names the step that failed, its name and
+        /// what it wrote.
         lines: Vec<String>,
+        /// What to do, where the words show it.
+        advice: Option<String>,
     },
     /// The Engine didn't do it.
     #[error("expected to {doing}, but the Docker Engine didn't answer: try again")]
@@ -232,7 +246,7 @@ impl Handle {
         project: &Project,
         config_folder: Option<&PathBuf>,
         tell: Tell<'_>,
-    ) -> Result<BTreeMap<deploy_compose::model::ServiceName, ImageFacts>, PrepareError> {
+    ) -> Result<BTreeMap<ServiceName, ImageFacts>, PrepareError> {
         let images = project.services.values().map(|service| async move {
             Ok::<_, PrepareError>((service.name.clone(), self.image_of(service, config_folder, tell).await?))
         });
@@ -256,7 +270,8 @@ impl Handle {
         }
         match (&service.build, service.pull_policy) {
             (Some(how), policy) if policy != Some(PullPolicy::Always) => {
-                build(&self.connection, image, how, platform, tell).await?;
+                let config_folder = config_folder.map(PathBuf::as_path);
+                build(&self.connection, BuildJob { image, build: how, platform, config_folder }, tell).await?;
             }
             (None, Some(PullPolicy::Never)) => return Err(PrepareError::NeverPulled { image: image.to_owned() }),
             _ => pull(&self.connection, config_folder.map(PathBuf::as_path), image, platform, tell).await?,

@@ -7,7 +7,7 @@ mod options;
 pub use error::ConnectError;
 pub use options::ConnectOptions;
 
-use bollard::{API_DEFAULT_VERSION, Docker};
+use bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
 use context::{Endpoint, endpoint};
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ pub(crate) struct Connection {
     pub(crate) platform: String,
     /// The newest API that it speaks.
     pub(crate) api: (u32, u32),
+    /// `DOCKER_BUILDKIT`, as it was read.
+    pub(crate) docker_buildkit: Option<String>,
+    endpoint: Endpoint,
 }
 
 impl Connection {
@@ -46,7 +49,13 @@ impl Connection {
             return Err(ConnectError::TooOld { address: endpoint.url, found: api });
         };
         let platform = format!("{}/{}", version.os.unwrap_or_default(), version.arch.unwrap_or_default());
-        Ok(Self { docker, address: endpoint.url, platform, api })
+        let (address, docker_buildkit) = (endpoint.url.clone(), options.docker_buildkit.clone());
+        Ok(Self { docker, address, platform, api, docker_buildkit, endpoint })
+    }
+
+    /// A further client of the same Engine, with connections of its own.
+    pub(crate) fn another(&self) -> Result<Docker, Error> {
+        dial(&self.endpoint)?.ok_or(Error::UnsupportedURISchemeError { uri: self.endpoint.url.clone() })
     }
 }
 
@@ -55,30 +64,32 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// The client sends no version in its paths (bollard 0.21 drops it), so each Engine answers in its own.
 fn client(endpoint: &Endpoint) -> Result<Docker, ConnectError> {
-    let failed = |source| ConnectError::from_engine(endpoint, source);
     let url = endpoint.url.as_str();
-    match (url.split_once("://").map(|(scheme, _)| scheme), &endpoint.tls) {
-        (Some("unix"), _) => Docker::connect_with_unix(url, CALL_SECONDS, API_DEFAULT_VERSION).map_err(failed),
+    match dial(endpoint) {
+        Ok(Some(docker)) => Ok(docker),
+        Ok(None) if url.starts_with("ssh://") => Err(ConnectError::Ssh { address: url.into() }),
+        Ok(None) => Err(ConnectError::Address { address: url.into(), named_by: endpoint.source.clone() }),
+        Err(error) => Err(ConnectError::from_engine(endpoint, error)),
+    }
+}
+
+/// A client for that kind of address, if there is one; it connects when it is first used.
+///
+/// It sends no version in its paths (bollard 0.21 drops it), so each Engine answers in its own.
+fn dial(endpoint: &Endpoint) -> Result<Option<Docker>, Error> {
+    let url = endpoint.url.as_str();
+    let docker = match (url.split_once("://").map(|(scheme, _)| scheme), &endpoint.tls) {
+        (Some("unix"), _) => Docker::connect_with_unix(url, CALL_SECONDS, API_DEFAULT_VERSION)?,
         (Some("tcp" | "http" | "https"), Some(tls)) => {
             let file = |name: &str| tls.join(name);
-            Docker::connect_with_ssl(
-                url,
-                &file("key.pem"),
-                &file("cert.pem"),
-                &file("ca.pem"),
-                CALL_SECONDS,
-                API_DEFAULT_VERSION,
-            )
-            .map_err(failed)
+            let (key, cert, ca) = (file("key.pem"), file("cert.pem"), file("ca.pem"));
+            Docker::connect_with_ssl(url, &key, &cert, &ca, CALL_SECONDS, API_DEFAULT_VERSION)?
         }
-        (Some("tcp" | "http"), None) => {
-            Docker::connect_with_http(url, CALL_SECONDS, API_DEFAULT_VERSION).map_err(failed)
-        }
-        (Some("ssh"), _) => Err(ConnectError::Ssh { address: url.into() }),
-        _ => Err(ConnectError::Address { address: url.into(), named_by: endpoint.source.clone() }),
-    }
+        (Some("tcp" | "http"), None) => Docker::connect_with_http(url, CALL_SECONDS, API_DEFAULT_VERSION)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(docker))
 }
 
 #[cfg(test)]

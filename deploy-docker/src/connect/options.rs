@@ -17,6 +17,9 @@ pub struct ConnectOptions {
     pub cert_folder: Option<PathBuf>,
     /// Whether `DOCKER_TLS_VERIFY` is set: a `tcp://` address is then spoken to over TLS.
     pub tls: bool,
+    /// `DOCKER_BUILDKIT`: `0` builds images with the classic builder, `1` with BuildKit; the Engine decides where it is
+    /// absent.
+    pub docker_buildkit: Option<String>,
 }
 
 impl ConnectOptions {
@@ -32,6 +35,7 @@ impl ConnectOptions {
             config_folder: text("DOCKER_CONFIG").map(PathBuf::from).or_else(home),
             cert_folder: text("DOCKER_CERT_PATH").map(PathBuf::from),
             tls: text("DOCKER_TLS_VERIFY").is_some(),
+            docker_buildkit: text("DOCKER_BUILDKIT"),
         }
     }
 }

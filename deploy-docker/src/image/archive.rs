@@ -1,10 +1,11 @@
-use super::ignore::Ignore;
+use super::{Builder, Recipe, ignore::Ignore};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use std::{
+    collections::BTreeMap,
     fs, io,
     io::Write,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
@@ -12,44 +13,86 @@ use tokio::{sync::mpsc, task::JoinHandle};
 const PIECE: usize = 64 * 1024;
 /// How many pieces wait to be sent.
 const PIECES: usize = 16;
-/// What a Dockerfile from outside of the context is called in the archive.
-const OUTSIDE: &str = ".deploy.Dockerfile";
+/// What a Dockerfile that isn't a file of the context is called in the archive.
+const APART: &str = ".deploy.Dockerfile";
+const IGNORE: &str = ".dockerignore";
 
 /// What the builder gets to see of a folder.
 #[derive(Debug)]
 pub(super) struct Context {
     folder: PathBuf,
-    /// The Dockerfile, absolute.
-    dockerfile: PathBuf,
+    /// The Dockerfile's name in the archive.
+    name: String,
+    /// Where the Dockerfile is, for people.
+    source: String,
+    /// The Dockerfile's content.
+    text: Vec<u8>,
     ignore: Ignore,
+    /// What is sent whatever the folder and its `.dockerignore` say: names and contents.
+    apart: BTreeMap<String, Vec<u8>>,
 }
 
 impl Context {
-    /// Looks at a folder: its Dockerfile must be there; `.dockerignore` may be.
+    /// Looks at a folder for a builder: its Dockerfile must be there; `.dockerignore` may be.
+    ///
+    /// The classic builder reads `.dockerignore` too, and leaves out of the image what it was sent only to be read.
+    /// BuildKit doesn't, but takes `NAME.dockerignore` beside the Dockerfile in its place.
     ///
     /// # Errors
     /// Where the Dockerfile isn't there, or something can't be read: the path that it is about, too.
-    pub(super) fn open(folder: &Path, dockerfile: Option<&str>) -> Result<Self, (PathBuf, io::Error)> {
-        let dockerfile = folder.join(dockerfile.unwrap_or("Dockerfile"));
-        fs::metadata(&dockerfile).map_err(|error| (dockerfile.clone(), error))?;
-        let mut own = dockerfile.clone().into_os_string();
-        own.push(".dockerignore");
-        for path in [PathBuf::from(own), folder.join(".dockerignore")] {
-            match fs::read_to_string(&path) {
-                Ok(text) => return Ok(Self { folder: folder.to_owned(), dockerfile, ignore: Ignore::parse(&text) }),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err((path, error)),
+    pub(super) fn open(
+        folder: &Path,
+        dockerfile: Option<&str>,
+        builder: Builder,
+    ) -> Result<Self, (PathBuf, io::Error)> {
+        let path = folder.join(dockerfile.unwrap_or("Dockerfile"));
+        let failed = |error| (path.clone(), error);
+        let text = fs::read(&path).map_err(failed)?;
+        let is_link = fs::symlink_metadata(&path).map_err(failed)?.is_symlink();
+        let mut ignores = vec![folder.join(IGNORE)];
+        if builder == Builder::BuildKit {
+            let mut own = path.clone().into_os_string();
+            own.push(IGNORE);
+            ignores.insert(0, own.into());
+        }
+        let (name, source) = (inside(folder, &path), path.display().to_string());
+        let ignored = first(&ignores)?;
+        let ignore = ignored.as_deref().map(Ignore::parse).unwrap_or_default();
+        let is_excluded = |name: &str| ignore.excludes(Path::new(name));
+        let mut apart = BTreeMap::new();
+        if builder == Builder::Classic {
+            match (&name, ignored) {
+                (None, ignored) => {
+                    let ignored = ignored.unwrap_or_else(|| IGNORE.to_owned());
+                    apart.insert(IGNORE.to_owned(), format!("{ignored}\n{APART}\n").into_bytes());
+                }
+                (Some(_), Some(ignored)) if is_excluded(IGNORE) => {
+                    apart.insert(IGNORE.to_owned(), ignored.into_bytes());
+                }
+                _ => {}
             }
         }
-        Ok(Self { folder: folder.to_owned(), dockerfile, ignore: Ignore::default() })
+        if name.as_deref().is_none_or(|name| is_link || is_excluded(name)) {
+            apart.insert(name.clone().unwrap_or_else(|| APART.to_owned()), text.clone());
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            name: name.unwrap_or_else(|| APART.to_owned()),
+            source,
+            text,
+            ignore,
+            apart,
+        })
     }
 
     /// The Dockerfile's name in the archive.
-    pub(super) fn dockerfile(&self) -> String {
-        let inside = self.dockerfile.strip_prefix(&self.folder).ok();
-        let inside =
-            inside.filter(|path| path.components().all(|part| matches!(part, std::path::Component::Normal(_))));
-        inside.map_or_else(|| OUTSIDE.to_owned(), |path| path.to_string_lossy().into_owned())
+    pub(super) fn dockerfile(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the Dockerfile is, for people, and what it says.
+    pub(super) fn recipe(&self) -> Recipe {
+        Recipe { source: self.source.clone(), text: String::from_utf8_lossy(&self.text).into_owned() }
     }
 
     /// The archive, made while it is sent, and the task that makes it: it knows what went wrong here.
@@ -74,9 +117,11 @@ impl Context {
     fn write(&self, to: impl Write) -> io::Result<()> {
         let mut archive = tar::Builder::new(to);
         self.add_folder(&mut archive, Path::new(""))?;
-        let dockerfile = self.dockerfile();
-        if dockerfile == OUTSIDE || self.ignore.excludes(Path::new(&dockerfile)) {
-            add(&mut archive, &self.dockerfile, Path::new(&dockerfile))?;
+        for (name, content) in &self.apart {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o644);
+            header.set_size(content.len() as u64);
+            archive.append_data(&mut header, name, &content[..])?;
         }
         archive.finish()
     }
@@ -89,7 +134,7 @@ impl Context {
             let path = below.join(entry.file_name());
             let is_folder = entry.file_type()?.is_dir();
             let is_excluded = self.ignore.excludes(&path);
-            if !is_excluded {
+            if !is_excluded && !path.to_str().is_some_and(|path| self.apart.contains_key(path)) {
                 add(archive, &entry.path(), &path)?;
             }
             if is_folder && (!is_excluded || self.ignore.may_keep_below()) {
@@ -98,6 +143,25 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// A path's name in the archive of a folder, if it lies in there.
+fn inside(folder: &Path, path: &Path) -> Option<String> {
+    let parts = path.strip_prefix(folder).ok()?.components();
+    let name = parts.map(|part| matches!(part, Component::Normal(_)).then_some(part)).collect::<Option<PathBuf>>()?;
+    name.to_str().map(str::to_owned)
+}
+
+/// The text of the first file that is there.
+fn first(paths: &[PathBuf]) -> Result<Option<String>, (PathBuf, io::Error)> {
+    for path in paths {
+        match fs::read_to_string(path) {
+            Ok(text) => return Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err((path.clone(), error)),
+        }
+    }
+    Ok(None)
 }
 
 /// Adds one file, folder or link, owned by root; sockets and the like are left out.
@@ -185,25 +249,44 @@ mod tests {
         folder
     }
 
+    fn open(folder: &tempfile::TempDir, dockerfile: Option<&str>, builder: Builder) -> Context {
+        Context::open(folder.path(), dockerfile, builder).unwrap()
+    }
+
+    const OWN: Option<&str> = None;
+
     #[tokio::test]
     async fn everything_is_sent_but_what_is_ignored() {
         let folder = folder();
         fs::write(folder.path().join(".dockerignore"), "target\ndocs\n!docs/keep.md\nDockerfile\n").unwrap();
-        let context = Context::open(folder.path(), None).unwrap();
-        assert_eq!(context.dockerfile(), "Dockerfile");
-        let archived = archived(context).await;
-        insta::assert_json_snapshot!(archived, @r#"
-        {
-          ".dockerignore": "37",
-          "Dockerfile": "6",
-          "docs/keep.md": "1",
-          "large": "300000",
-          "link": "-> src",
-          "src": "0",
-          "src/bin": "0",
-          "src/bin/a.rs": "2"
+        for builder in [Builder::BuildKit, Builder::Classic] {
+            let context = open(&folder, OWN, builder);
+            assert_eq!(context.dockerfile(), "Dockerfile");
+            let archived = archived(context).await;
+            insta::allow_duplicates!(insta::assert_json_snapshot!(archived, @r#"
+            {
+              ".dockerignore": "37",
+              "Dockerfile": "6",
+              "docs/keep.md": "1",
+              "large": "300000",
+              "link": "-> src",
+              "src": "0",
+              "src/bin": "0",
+              "src/bin/a.rs": "2"
+            }
+            "#));
         }
-        "#);
+    }
+
+    #[tokio::test]
+    async fn a_dockerfiles_own_list_is_buildkits() {
+        let folder = folder();
+        fs::write(folder.path().join(".dockerignore"), "docs").unwrap();
+        fs::write(folder.path().join("Dockerfile.dockerignore"), "target").unwrap();
+        for (builder, left_out, sent) in [(Builder::BuildKit, "target", "docs"), (Builder::Classic, "docs", "target")] {
+            let archived = archived(open(&folder, OWN, builder)).await;
+            assert!(!archived.contains_key(left_out) && archived.contains_key(sent), "{builder:?}: {archived:?}");
+        }
     }
 
     #[tokio::test]
@@ -211,15 +294,45 @@ mod tests {
         let (folder, outside) = (folder(), tempfile::tempdir().unwrap());
         let path = outside.path().join("Other");
         fs::write(&path, "FROM outside").unwrap();
-        let context = Context::open(folder.path(), path.to_str()).unwrap();
-        assert_eq!(context.dockerfile(), OUTSIDE);
-        assert_eq!(archived(context).await[OUTSIDE], "12");
+        let context = open(&folder, path.to_str(), Builder::BuildKit);
+        assert_eq!(context.dockerfile(), APART);
+        let archived = archived(context).await;
+        assert_eq!(archived[APART], "12");
+        assert!(!archived.contains_key(IGNORE));
+    }
+
+    /// The classic builder takes away what its list names, so that `COPY .` doesn't find it.
+    #[tokio::test]
+    async fn the_classic_builder_is_told_what_is_only_to_be_read() {
+        let (folder, outside) = (folder(), tempfile::tempdir().unwrap());
+        let path = outside.path().join("Other");
+        fs::write(&path, "FROM inline").unwrap();
+        let text = path.to_str();
+        let added = format!("{IGNORE}\n{APART}\n");
+        assert_eq!(archived(open(&folder, text, Builder::Classic)).await[IGNORE], added.len().to_string());
+        fs::write(folder.path().join(IGNORE), "*").unwrap();
+        let found = archived(open(&folder, text, Builder::Classic)).await;
+        assert_eq!((found.len(), found[APART].as_str()), (2, "11"), "{found:?}");
+        assert_eq!(found[IGNORE], format!("*\n{APART}\n").len().to_string());
+        let found = archived(open(&folder, OWN, Builder::Classic)).await;
+        assert_eq!((found.len(), found[IGNORE].as_str(), found["Dockerfile"].as_str()), (2, "1", "6"), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_dockerfile_that_is_a_link_is_sent_as_what_it_leads_to() {
+        let (folder, outside) = (folder(), tempfile::tempdir().unwrap());
+        fs::write(outside.path().join("real"), "FROM elsewhere").unwrap();
+        std::os::unix::fs::symlink(outside.path().join("real"), folder.path().join("Linked")).unwrap();
+        let context = open(&folder, Some("./Linked"), Builder::BuildKit);
+        assert_eq!((context.dockerfile(), context.recipe().text.as_str()), ("Linked", "FROM elsewhere"));
+        assert_eq!(archived(context).await["Linked"], "14");
     }
 
     #[test]
     fn a_missing_dockerfile_is_named() {
         let folder = folder();
-        let (path, error) = Context::open(folder.path(), Some("nope")).unwrap_err();
+        let missing = Some("nope");
+        let (path, error) = Context::open(folder.path(), missing, Builder::BuildKit).unwrap_err();
         assert_eq!((path, error.kind()), (folder.path().join("nope"), io::ErrorKind::NotFound));
     }
 }

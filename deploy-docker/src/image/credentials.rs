@@ -1,8 +1,14 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bollard::auth::DockerCredentials;
-use serde::Deserialize;
-use std::{collections::HashMap, path::Path, process::Stdio};
-use tokio::{io::AsyncWriteExt, process::Command};
+use futures_util::future::join_all;
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
+use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
 /// The part of the `docker` command's configuration that says who we are at registries.
 #[derive(Default, Deserialize)]
@@ -28,15 +34,52 @@ struct FromHelper {
     secret: String,
 }
 
+/// How long a credential helper may take: it may ask a person.
+const HELPER: Duration = Duration::from_secs(60);
+
 /// Who we are at a registry, as `docker login` left it; nobody where it left nothing, or nothing that can be read: the
 /// registry then says whether it wants to know.
 pub(super) async fn credentials(config_folder: Option<&Path>, registry: &str) -> Option<DockerCredentials> {
-    let text = tokio::fs::read(config_folder?.join("config.json")).await.ok()?;
-    let config: Config = serde_json::from_slice(&text).ok()?;
-    let helper = config.cred_helpers.get(registry).or(config.creds_store.as_ref());
-    match helper {
-        Some(helper) => from_helper(helper, registry).await,
-        None => from_file(config.auths.get(registry)?, registry),
+    config(config_folder).await?.at(registry).await
+}
+
+/// Who we are at every registry that we are known at, under the names that `docker login` gave them.
+pub(super) async fn all_credentials(config_folder: Option<&Path>) -> HashMap<String, DockerCredentials> {
+    let config = config(config_folder).await.unwrap_or_default();
+    let mut registries: BTreeSet<String> = config.auths.keys().chain(config.cred_helpers.keys()).cloned().collect();
+    if let Some(store) = &config.creds_store {
+        registries.extend(ask::<HashMap<String, String>>(store, "list", "").await.unwrap_or_default().into_keys());
+    }
+    let found = registries.into_iter().map(|registry| {
+        let config = &config;
+        async move { Some((registry.clone(), config.at(&registry).await?)) }
+    });
+    join_all(found).await.into_iter().flatten().collect()
+}
+
+/// The same under the registries' host names, as BuildKit asks for them.
+pub(super) fn by_host(credentials: HashMap<String, DockerCredentials>) -> HashMap<String, DockerCredentials> {
+    let host = |registry: &str| {
+        let address = registry.split_once("://").map_or(registry, |(_, address)| address);
+        match address.split('/').next().unwrap_or_default() {
+            "index.docker.io" | "docker.io" => "registry-1.docker.io".to_owned(),
+            host => host.to_owned(),
+        }
+    };
+    credentials.into_iter().map(|(registry, credentials)| (host(&registry), credentials)).collect()
+}
+
+async fn config(folder: Option<&Path>) -> Option<Config> {
+    let text = tokio::fs::read(folder?.join("config.json")).await.ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+impl Config {
+    async fn at(&self, registry: &str) -> Option<DockerCredentials> {
+        match self.cred_helpers.get(registry).or(self.creds_store.as_ref()) {
+            Some(helper) => from_helper(helper, registry).await,
+            None => from_file(self.auths.get(registry)?, registry),
+        }
     }
 }
 
@@ -54,19 +97,7 @@ fn from_file(auth: &Auth, registry: &str) -> Option<DockerCredentials> {
 }
 
 async fn from_helper(helper: &str, registry: &str) -> Option<DockerCredentials> {
-    let mut child = Command::new(format!("docker-credential-{helper}"))
-        .arg("get")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .ok()?;
-    let mut stdin = child.stdin.take()?;
-    stdin.write_all(registry.as_bytes()).await.ok()?;
-    drop(stdin);
-    let output = child.wait_with_output().await.ok().filter(|output| output.status.success())?;
-    let found: FromHelper = serde_json::from_slice(&output.stdout).ok()?;
+    let found: FromHelper = ask(helper, "get", registry).await?;
     let serveraddress = Some(registry.to_owned());
     // the name by which helpers say that the secret is a token
     Some(match found.username.as_str() {
@@ -78,6 +109,25 @@ async fn from_helper(helper: &str, registry: &str) -> Option<DockerCredentials> 
             ..Default::default()
         },
     })
+}
+
+/// What a helper answers; nothing where it has no answer, or isn't there.
+async fn ask<T: DeserializeOwned>(helper: &str, what: &str, about: &str) -> Option<T> {
+    let mut child = Command::new(format!("docker-credential-{helper}"))
+        .arg(what)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .ok()?;
+    let mut stdin = child.stdin.take()?;
+    let answer = async {
+        stdin.write_all(about.as_bytes()).await.ok()?;
+        drop(stdin);
+        child.wait_with_output().await.ok().filter(|output| output.status.success())
+    };
+    serde_json::from_slice(&timeout(HELPER, answer).await.ok()??.stdout).ok()
 }
 
 #[cfg(test)]
@@ -111,5 +161,25 @@ mod tests {
     async fn a_helper_that_is_not_there_leaves_us_nobody() {
         assert_eq!(found(r#"{"credHelpers":{"r.io":"no-such-helper-of-ours"}}"#, "r.io").await, None);
         assert_eq!(found("no json", "r.io").await, None);
+    }
+
+    #[tokio::test]
+    async fn all_logins_are_found_and_buildkit_asks_by_host() {
+        let folder = tempfile::tempdir().unwrap();
+        let auth = STANDARD.encode("ann:secret");
+        let config = format!(
+            r#"{{"auths":{{"https://index.docker.io/v1/":{{"auth":"{auth}"}},"https://r.io/v2/":{{"auth":"{auth}"}},
+                "ghcr.io":{{"auth":"{auth}"}},"empty.io":{{}}}},"credHelpers":{{"h.io":"no-such-helper-of-ours"}}}}"#
+        );
+        std::fs::write(folder.path().join("config.json"), config).unwrap();
+        let all = all_credentials(Some(folder.path())).await;
+        let names = |of: &HashMap<String, DockerCredentials>| {
+            let mut names: Vec<_> = of.keys().cloned().collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&all), ["ghcr.io", "https://index.docker.io/v1/", "https://r.io/v2/"]);
+        assert_eq!(names(&by_host(all)), ["ghcr.io", "r.io", "registry-1.docker.io"]);
+        assert!(all_credentials(None).await.is_empty());
     }
 }

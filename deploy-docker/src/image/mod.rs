@@ -2,15 +2,19 @@
 
 mod archive;
 mod build;
+mod builder;
 mod credentials;
 mod facts;
 mod ignore;
 mod own;
 mod pull;
+mod recipe;
 mod reference;
 
-pub(crate) use build::build;
+pub(crate) use build::{BuildJob, build};
+pub(crate) use builder::Builder;
 pub(crate) use facts::{ImageFacts, inspect};
 pub(crate) use own::{EXECUTABLE, own_image, program_image};
 pub(crate) use pull::pull;
+use recipe::Recipe;
 pub(crate) use reference::{Reference, version};

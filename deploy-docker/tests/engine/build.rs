@@ -1,10 +1,71 @@
-//! Images that are built from the project's own folder.
+//! Images that are built from the project's own folder, by both builders.
 
-use crate::ground::{Ground, free_port, get};
+use crate::{
+    ground::{Ground, free_port, get},
+    registry::Registry,
+};
 use bollard::query_parameters::RemoveImageOptions;
 use deploy_core::{engine::Finish, model::End, strategy::Rolling};
-use deploy_docker::Progress;
-use std::sync::Mutex;
+use deploy_docker::{ConnectOptions, DockerHost, PrepareError, Progress};
+use std::{fs, path::PathBuf, sync::Mutex, time::Duration};
+
+/// A project whose service `web` is built from the folder `app`.
+struct Built {
+    ground: Ground,
+    app: PathBuf,
+}
+
+/// What `DOCKER_BUILDKIT` says.
+const CLASSIC: Option<&str> = Some("0");
+const BUILDKIT: Option<&str> = None;
+
+impl Built {
+    async fn new(builder: Option<&str>) -> Option<Self> {
+        let options = ConnectOptions { docker_buildkit: builder.map(str::to_owned), ..ConnectOptions::from_env() };
+        Self::connected(options).await
+    }
+
+    async fn connected(options: ConnectOptions) -> Option<Self> {
+        let mut ground = Ground::new().await?;
+        ground.host = DockerHost::connect(&options).await.unwrap();
+        let app = ground.folder.path().join("app");
+        fs::create_dir(&app).unwrap();
+        Some(Self { ground, app })
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.app.join(name), text.replace("IMAGE", &self.ground.image)).unwrap();
+    }
+
+    fn image(&self) -> String {
+        format!("{}-web", self.ground.name)
+    }
+
+    async fn id(&self) -> String {
+        self.ground.docker.inspect_image(&self.image()).await.unwrap().id.unwrap()
+    }
+
+    /// Prepares the project with these fields under `build`; the builder's lines, too.
+    async fn prepare(&self, build: &str) -> (Result<(), PrepareError>, Vec<String>) {
+        let text = format!("services:\n  web:\n    build:\n      context: app\n{build}    command: [/deploy, serve]\n");
+        let lines = Mutex::new(Vec::new());
+        let tell = |progress| {
+            if let Progress::Building { line, .. } = progress {
+                lines.lock().unwrap().push(line);
+            }
+        };
+        let project = self.ground.open();
+        let prepared = project.prepare(&self.ground.load(&text), &tell).await.map(|_| ());
+        (prepared, lines.into_inner().unwrap())
+    }
+
+    async fn clear(self, images: &[&str]) {
+        self.ground.clear().await;
+        for image in images.iter().copied().chain([self.image().as_str()]) {
+            let _ = self.ground.docker.remove_image(image, None::<RemoveImageOptions>, None).await;
+        }
+    }
+}
 
 fn web(port: u16) -> String {
     format!(
@@ -12,51 +73,155 @@ fn web(port: u16) -> String {
     )
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_changed_source_is_another_release_and_an_unchanged_one_is_not() {
-    let Some(ground) = Ground::new().await else { return };
-    let (port, app) = (free_port(), ground.folder.path().join("app"));
-    std::fs::create_dir(&app).unwrap();
-    let write = |name: &str, text: &str| std::fs::write(app.join(name), text).unwrap();
-    write(
-        "Dockerfile",
-        &format!("FROM {}\nARG GREETING\nENV FILE=/page VERSION=$GREETING\nCOPY page /page\n", ground.image),
-    );
-    write(".dockerignore", "ignored");
-    write("page", "first");
+async fn another_release_only_if_a_source_changed(builder: Option<&str>) {
+    let Some(built) = Built::new(builder).await else { return };
+    let (ground, port) = (&built.ground, free_port());
+    built.write("Dockerfile", "FROM IMAGE\nARG GREETING\nENV FILE=/all/page VERSION=$GREETING\nCOPY . /all\n");
+    built.write(".dockerignore", "ignored");
+    built.write("page", "first");
     let report = ground.deploy(&web(port), &Rolling).await;
     assert_eq!(report.finish, Finish::Ended(End::Succeeded));
     assert_eq!(get(port).await.as_deref(), Some("first"));
-    write("ignored", "whatever");
+    let first = built.id().await;
+    built.write("ignored", "whatever");
+    // neither a new time nor a second's pause makes another image
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    built.write("page", "first");
     assert_eq!(ground.deploy(&web(port), &Rolling).await.finish, Finish::Unchanged);
-    let image = format!("{}-web", ground.name);
-    let first = ground.docker.inspect_image(&image).await.unwrap().id.unwrap();
-    write("page", "second");
+    assert_eq!(built.id().await, first);
+    built.write("page", "second");
     let report = ground.deploy(&web(port), &Rolling).await;
     assert_eq!(report.finish, Finish::Ended(End::Succeeded));
     assert_eq!(get(port).await.as_deref(), Some("second"));
-    ground.clear().await;
-    for image in [image, first] {
-        ground.docker.remove_image(&image, None::<RemoveImageOptions>, None).await.unwrap();
+    assert_ne!(built.id().await, first);
+    built.clear(&[&first]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_source_is_another_release_and_an_unchanged_one_is_not() {
+    another_release_only_if_a_source_changed(BUILDKIT).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_source_is_another_release_with_the_classic_builder() {
+    another_release_only_if_a_source_changed(CLASSIC).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_buildkit_is_built_with_it() {
+    let Some(built) = Built::new(BUILDKIT).await else { return };
+    let (ground, port) = (&built.ground, free_port());
+    built.write(
+        "Dockerfile",
+        "FROM IMAGE\nARG TARGETARCH\nENV FILE=/page ARCH=$TARGETARCH\nRUN --mount=type=bind,source=page,target=/in/page --mount=type=cache,target=/cache [\"/deploy\", \"copy\", \"/in/page\", \"/page\"]\n",
+    );
+    built.write("page", "mounted");
+    let report = ground.deploy(&web(port), &Rolling).await;
+    assert_eq!(report.finish, Finish::Ended(End::Succeeded));
+    assert_eq!(get(port).await.as_deref(), Some("mounted"));
+    let found = ground.docker.inspect_image(&built.image()).await.unwrap();
+    let arch = format!("ARCH={}", found.architecture.unwrap());
+    assert!(found.config.unwrap().env.unwrap().contains(&arch), "{arch}");
+    assert_eq!(ground.deploy(&web(port), &Rolling).await.finish, Finish::Unchanged);
+    built.clear(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_buildkit_is_refused_by_the_classic_builder_with_what_to_do() {
+    let Some(built) = Built::new(CLASSIC).await else { return };
+    built.write("Dockerfile", "FROM IMAGE\nRUN --mount=type=cache,target=/cache [\"/deploy\"]\n");
+    let error = built.prepare("").await.0.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("; the classic builder doesn't know everything that BuildKit does: unset DOCKER_BUILDKIT"),
+        "{error}"
+    );
+    built.clear(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_fails_names_the_step_and_ends_with_its_last_lines() {
+    for (builder, told) in [(BUILDKIT, "[2/2] RUN"), (CLASSIC, "Step 2/2 : RUN")] {
+        let Some(built) = Built::new(builder).await else { return };
+        built.write("Dockerfile", "FROM IMAGE\nRUN [\"/deploy\", \"copy\", \"/nowhere\", \"/page\"]\n");
+        let (prepared, lines) = built.prepare("").await;
+        let error = prepared.unwrap_err();
+        assert!(error.to_string().contains("/deploy copy /nowhere /page"), "{error}");
+        let PrepareError::Build { lines: last, .. } = error else { panic!("{error}") };
+        for lines in [&last, &lines] {
+            assert!(lines.iter().any(|line| line.starts_with(told)), "{lines:?}");
+            assert!(lines.iter().any(|line| line.contains("expected to copy /nowhere")), "{lines:?}");
+        }
+        built.clear(&[]).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_build_that_fails_shows_what_the_builder_said() {
-    let Some(ground) = Ground::new().await else { return };
-    let app = ground.folder.path().join("app");
-    std::fs::create_dir(&app).unwrap();
-    std::fs::write(app.join("Dockerfile"), format!("FROM {}\nCOPY nowhere /\n", ground.image)).unwrap();
-    let project = ground.open();
-    let lines = Mutex::new(Vec::new());
-    let tell = |progress| {
-        if let Progress::Building { line, .. } = progress {
-            lines.lock().unwrap().push(line);
-        }
-    };
-    let error = project.prepare(&ground.load(&web(80)), &tell).await.map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("nowhere"), "{error}");
-    assert!(lines.lock().unwrap().iter().any(|line| line.contains("COPY nowhere")), "{lines:?}");
-    drop(project);
-    ground.clear().await;
+async fn a_syntax_image_out_of_reach_is_told_with_its_line() {
+    let Some(built) = Built::new(BUILDKIT).await else { return };
+    // nobody listens at port 1
+    built.write("Dockerfile", "# syntax=127.0.0.1:1/docker/dockerfile:1\nFROM IMAGE\n");
+    let error = built.prepare("").await.0.unwrap_err().to_string();
+    let advice = format!(
+        "; line 1 of {}/Dockerfile has it read by the image 127.0.0.1:1/docker/dockerfile:1",
+        built.app.display()
+    );
+    assert!(error.contains("connection refused") && error.contains(&advice), "{error}");
+    built.clear(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_chooses_no_builder_is_refused() {
+    let Some(built) = Built::new(Some("perhaps")).await else { return };
+    built.write("Dockerfile", "FROM IMAGE\n");
+    assert!(matches!(built.prepare("").await.0, Err(PrepareError::NoBuilder { found }) if found == "perhaps"));
+    built.clear(&[]).await;
+}
+
+/// Sockets that this process has open.
+fn sockets() -> usize {
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let aims = descriptors.filter_map(|one| fs::read_link(one.path()).ok());
+    aims.filter(|to| to.to_string_lossy().starts_with("socket:")).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_leaves_no_connection_behind() {
+    let Some(built) = Built::new(BUILDKIT).await else { return };
+    built.write("Dockerfile", "FROM IMAGE\nCOPY . /all\n");
+    let _open = built.ground.open();
+    let mut found = Vec::new();
+    for _ in 0..4 {
+        built.prepare("").await.0.unwrap();
+        // what was closed a moment ago may still be counted
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        found.push(sockets());
+    }
+    assert_eq!(found[0], found[3], "{found:?}");
+    built.clear(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_image_is_pulled_as_who_we_are() {
+    for builder in [BUILDKIT, CLASSIC] {
+        let registry = Registry::start("ann", "secret").await;
+        let folder = tempfile::tempdir().unwrap();
+        let options = |folder: &tempfile::TempDir| ConnectOptions {
+            docker_buildkit: builder.map(str::to_owned),
+            config_folder: Some(folder.path().to_owned()),
+            ..ConnectOptions::from_env()
+        };
+        let Some(mut built) = Built::connected(options(&folder)).await else { return };
+        let base = registry.image(&built.ground.name);
+        built.write("Dockerfile", &format!("FROM {base}\nCOPY . /all\n"));
+        let error = built.prepare("").await.0.unwrap_err().to_string();
+        assert!(error.ends_with("log in at its registry with `docker login`"), "{error}");
+        fs::write(folder.path().join("config.json"), registry.config()).unwrap();
+        built.ground.host = DockerHost::connect(&options(&folder)).await.unwrap();
+        built.prepare("").await.0.unwrap();
+        let layers = built.ground.docker.inspect_image(&built.image()).await.unwrap().root_fs.unwrap().layers.unwrap();
+        assert_eq!(layers[0], registry.layer());
+        built.clear(&[&base]).await;
+    }
 }

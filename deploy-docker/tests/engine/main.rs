@@ -11,3 +11,4 @@ mod exchange;
 mod files;
 mod ground;
 mod objects;
+mod registry;
