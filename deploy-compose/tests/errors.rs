@@ -134,8 +134,8 @@ fn what_is_not_supported_yet_is_refused_where_it_stands() {
         ("pre_stop: [{command: [a], user: b, privileged: true, environment: {A: 1}}]", "4:5: services.web.pre_stop"),
         ("use_api_socket: true", "4:5: services.web.use_api_socket"),
         ("cpu_percent: 50", "4:5: services.web.cpu_percent"),
-        ("build: {dockerfile_inline: FROM scratch}", "4:13: services.web.build.dockerfile_inline"),
-        ("build: {platforms: [linux/amd64], }", "4:13: services.web.build.platforms"),
+        ("build: {additional_contexts: {a: ../a}}", "4:13: services.web.build.additional_contexts"),
+        ("build: {secrets: [token], }", "4:13: services.web.build.secrets"),
         ("build: {context: ., ssh: [default]}", "4:25: services.web.build.ssh"),
         ("depends_on: {db: {condition: service_completed_successfully}}", "4:34: services.web.depends_on.db.condition"),
         ("volumes: [{type: npipe, source: x, target: /y}]", "4:15: services.web.volumes[0]"),
@@ -208,4 +208,22 @@ fn secrets_are_never_shown() {
         .expect("a project");
     let shown = format!("{project:?}");
     assert!(shown.contains("TOKEN") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn an_inline_dockerfile_is_the_only_one_and_has_its_context_here() {
+    assert_eq!(
+        service("build: {dockerfile: Other, dockerfile_inline: FROM scratch}"),
+        "compose.yaml:4:32: services.web.build.dockerfile_inline: expected one Dockerfile, but found `dockerfile` too; \
+         leave one of both out"
+    );
+    let error = service("build: {context: 'https://git.example/a.git', dockerfile_inline: FROM scratch}");
+    assert!(error.starts_with("compose.yaml:4:51: services.web.build.dockerfile_inline: expected a folder"), "{error}");
+    let error = service("build: {cache_from: ['type=registry,mode=max']}");
+    assert!(
+        error.ends_with("expected type=registry,ref=IMAGE, but found the text \"type=registry,mode=max\""),
+        "{error}"
+    );
+    let error = service("build: {shm_size: much}");
+    assert!(error.starts_with("compose.yaml:4:23: services.web.build.shm_size: expected a size"), "{error}");
 }

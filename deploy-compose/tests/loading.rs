@@ -214,3 +214,36 @@ fn several_documents_in_a_file_are_laid_over_each_other() {
     let project = load("services: {web: {image: a}}\n---\nservices: {web: {image: b}}\n---\n");
     assert_eq!(project.services["web"].image, "b");
 }
+
+#[test]
+fn what_a_build_says_is_read_and_what_has_no_effect_is_named() {
+    let text = "\
+services:
+  web:
+    build:
+      context: app
+      dockerfile_inline: |
+        FROM scratch
+      labels: [from.file=yes, empty]
+      tags: ['web:extra']
+      network: none
+      extra_hosts: ['db=10.0.0.5', 'db:[::1]']
+      shm_size: 64m
+      no_cache: true
+      pull: 'false'
+      cache_from: [repo:cache, 'type=registry,ref=repo:other', 'type=gha']
+      cache_to: ['type=inline']
+      platforms: [linux/amd64, linux/arm64]
+      provenance: false
+      sbom: true
+";
+    let project = load(text);
+    let build = project.services["web"].build.as_ref().unwrap();
+    assert_eq!(
+        serde_json::to_string(build).unwrap(),
+        r#"{"context":{"folder":"/srv/shop/app"},"dockerfile_inline":"FROM scratch\n","labels":{"empty":"","from.file":"yes"},"tags":["web:extra"],"network":"none","extra_hosts":{"db":["10.0.0.5","::1"]},"shm_size":67108864,"no_cache":true,"cache_from":["repo:cache","repo:other"]}"#
+    );
+    let ignored: Vec<_> =
+        project.ignored.iter().map(|ignored| ignored.what.trim_start_matches("services.web.build.")).collect();
+    assert_eq!(ignored, ["cache_from[2]", "cache_to", "platforms", "sbom"]);
+}

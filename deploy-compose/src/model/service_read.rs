@@ -201,7 +201,7 @@ fn command(at: &At<'_>) -> Option<Vec<String>> {
 }
 
 /// A map, or a list of `host=address` or `host:address`.
-fn extra_hosts(at: &At<'_>) -> BTreeMap<String, Vec<String>> {
+pub(super) fn extra_hosts(at: &At<'_>) -> BTreeMap<String, Vec<String>> {
     let mut hosts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     if at.is_map() {
         hosts.extend(at.members().iter().map(|(entry, at)| (entry.key.clone(), at.text_or_texts())));

@@ -17,6 +17,15 @@ const PIECES: usize = 16;
 const APART: &str = ".deploy.Dockerfile";
 const IGNORE: &str = ".dockerignore";
 
+/// Where the builder's instructions are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Dockerfile<'a> {
+    /// In a file: its path, relative to the context; `None` is `Dockerfile`.
+    File(Option<&'a str>),
+    /// In the Compose file: their text.
+    Text(&'a str),
+}
+
 /// What the builder gets to see of a folder.
 #[derive(Debug)]
 pub(super) struct Context {
@@ -42,20 +51,28 @@ impl Context {
     /// Where the Dockerfile isn't there, or something can't be read: the path that it is about, too.
     pub(super) fn open(
         folder: &Path,
-        dockerfile: Option<&str>,
+        dockerfile: Dockerfile<'_>,
         builder: Builder,
     ) -> Result<Self, (PathBuf, io::Error)> {
-        let path = folder.join(dockerfile.unwrap_or("Dockerfile"));
-        let failed = |error| (path.clone(), error);
-        let text = fs::read(&path).map_err(failed)?;
-        let is_link = fs::symlink_metadata(&path).map_err(failed)?.is_symlink();
         let mut ignores = vec![folder.join(IGNORE)];
-        if builder == Builder::BuildKit {
-            let mut own = path.clone().into_os_string();
-            own.push(IGNORE);
-            ignores.insert(0, own.into());
-        }
-        let (name, source) = (inside(folder, &path), path.display().to_string());
+        let (name, source, text, is_link) = match dockerfile {
+            Dockerfile::Text(text) => {
+                fs::read_dir(folder).map_err(|error| (folder.to_owned(), error))?;
+                (None, "`dockerfile_inline`".to_owned(), text.as_bytes().to_owned(), false)
+            }
+            Dockerfile::File(path) => {
+                let path = folder.join(path.unwrap_or("Dockerfile"));
+                let failed = |error| (path.clone(), error);
+                let text = fs::read(&path).map_err(failed)?;
+                let is_link = fs::symlink_metadata(&path).map_err(failed)?.is_symlink();
+                if builder == Builder::BuildKit {
+                    let mut own = path.clone().into_os_string();
+                    own.push(IGNORE);
+                    ignores.insert(0, own.into());
+                }
+                (inside(folder, &path), path.display().to_string(), text, is_link)
+            }
+        };
         let ignored = first(&ignores)?;
         let ignore = ignored.as_deref().map(Ignore::parse).unwrap_or_default();
         let is_excluded = |name: &str| ignore.excludes(Path::new(name));
@@ -249,11 +266,11 @@ mod tests {
         folder
     }
 
-    fn open(folder: &tempfile::TempDir, dockerfile: Option<&str>, builder: Builder) -> Context {
+    fn open(folder: &tempfile::TempDir, dockerfile: Dockerfile<'_>, builder: Builder) -> Context {
         Context::open(folder.path(), dockerfile, builder).unwrap()
     }
 
-    const OWN: Option<&str> = None;
+    const OWN: Dockerfile<'static> = Dockerfile::File(None);
 
     #[tokio::test]
     async fn everything_is_sent_but_what_is_ignored() {
@@ -294,7 +311,7 @@ mod tests {
         let (folder, outside) = (folder(), tempfile::tempdir().unwrap());
         let path = outside.path().join("Other");
         fs::write(&path, "FROM outside").unwrap();
-        let context = open(&folder, path.to_str(), Builder::BuildKit);
+        let context = open(&folder, Dockerfile::File(path.to_str()), Builder::BuildKit);
         assert_eq!(context.dockerfile(), APART);
         let archived = archived(context).await;
         assert_eq!(archived[APART], "12");
@@ -304,10 +321,8 @@ mod tests {
     /// The classic builder takes away what its list names, so that `COPY .` doesn't find it.
     #[tokio::test]
     async fn the_classic_builder_is_told_what_is_only_to_be_read() {
-        let (folder, outside) = (folder(), tempfile::tempdir().unwrap());
-        let path = outside.path().join("Other");
-        fs::write(&path, "FROM inline").unwrap();
-        let text = path.to_str();
+        let folder = folder();
+        let text = Dockerfile::Text("FROM inline");
         let added = format!("{IGNORE}\n{APART}\n");
         assert_eq!(archived(open(&folder, text, Builder::Classic)).await[IGNORE], added.len().to_string());
         fs::write(folder.path().join(IGNORE), "*").unwrap();
@@ -323,7 +338,7 @@ mod tests {
         let (folder, outside) = (folder(), tempfile::tempdir().unwrap());
         fs::write(outside.path().join("real"), "FROM elsewhere").unwrap();
         std::os::unix::fs::symlink(outside.path().join("real"), folder.path().join("Linked")).unwrap();
-        let context = open(&folder, Some("./Linked"), Builder::BuildKit);
+        let context = open(&folder, Dockerfile::File(Some("./Linked")), Builder::BuildKit);
         assert_eq!((context.dockerfile(), context.recipe().text.as_str()), ("Linked", "FROM elsewhere"));
         assert_eq!(archived(context).await["Linked"], "14");
     }
@@ -331,7 +346,7 @@ mod tests {
     #[test]
     fn a_missing_dockerfile_is_named() {
         let folder = folder();
-        let missing = Some("nope");
+        let missing = Dockerfile::File(Some("nope"));
         let (path, error) = Context::open(folder.path(), missing, Builder::BuildKit).unwrap_err();
         assert_eq!((path, error.kind()), (folder.path().join("nope"), io::ErrorKind::NotFound));
     }

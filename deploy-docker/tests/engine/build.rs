@@ -4,10 +4,10 @@ use crate::{
     ground::{Ground, free_port, get},
     registry::Registry,
 };
-use bollard::query_parameters::RemoveImageOptions;
+use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions};
 use deploy_core::{engine::Finish, model::End, strategy::Rolling};
 use deploy_docker::{ConnectOptions, DockerHost, PrepareError, Progress};
-use std::{fs, path::PathBuf, sync::Mutex, time::Duration};
+use std::{collections::HashMap, fs, path::PathBuf, sync::Mutex, time::Duration};
 
 /// A project whose service `web` is built from the folder `app`.
 struct Built {
@@ -57,6 +57,27 @@ impl Built {
         let project = self.ground.open();
         let prepared = project.prepare(&self.ground.load(&text), &tell).await.map(|_| ());
         (prepared, lines.into_inner().unwrap())
+    }
+
+    /// Removes images without a name that have this in their environment: the classic builder leaves each step's.
+    async fn forget(&self, variable: &str) {
+        let filters = HashMap::from([("dangling".to_owned(), vec!["true".to_owned()])]);
+        let options = ListImagesOptions { filters: Some(filters), ..Default::default() };
+        let docker = &self.ground.docker;
+        for one in docker.list_images(Some(options)).await.unwrap() {
+            // somebody else's may go in between
+            let Ok(found) = docker.inspect_image(&one.id).await else { continue };
+            let variables = found.config.and_then(|config| config.env).unwrap_or_default();
+            if variables.iter().any(|one| one == variable) {
+                // the step's container may be going still
+                for _ in 0..200 {
+                    if docker.remove_image(&one.id, None::<RemoveImageOptions>, None).await.is_ok() {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
     }
 
     async fn clear(self, images: &[&str]) {
@@ -177,6 +198,73 @@ async fn a_variable_that_chooses_no_builder_is_refused() {
     built.write("Dockerfile", "FROM IMAGE\n");
     assert!(matches!(built.prepare("").await.0, Err(PrepareError::NoBuilder { found }) if found == "perhaps"));
     built.clear(&[]).await;
+}
+
+/// A server of this host, from now until the runtime ends.
+async fn serve() -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+        }
+    });
+    port
+}
+
+/// One field each that the Engine's call has a parameter for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_file_says_of_a_build_reaches_the_builder() {
+    for builder in [BUILDKIT, CLASSIC] {
+        let Some(built) = Built::new(builder).await else { return };
+        let (port, ground) = (serve().await, &built.ground);
+        let (name, tag) = (&ground.name, format!("{}-web:extra", ground.name));
+        let build = format!(
+            "      dockerfile_inline: |\n        FROM {} AS base\n        RUN [\"/deploy\", \"get\", \"one.{name}\", \"{port}\"]\n        RUN [\"/deploy\", \"get\", \"two.{name}\", \"{port}\"]\n        FROM base AS last\n        RUN [\"/deploy\", \"no\"]\n      target: base\n      labels: {{ 'from.file': 'yes' }}\n      network: host\n      extra_hosts: ['one.{name}:127.0.0.1', 'two.{name}=127.0.0.1']\n      shm_size: 32m\n      tags: ['{tag}']\n      no_cache: true\n      cache_from: [nobody.has/this]\n",
+            ground.image
+        );
+        let (prepared, lines) = built.prepare(&build).await;
+        prepared.unwrap();
+        assert_eq!(lines.iter().filter(|line| line.trim() == "hi").count(), 2, "{lines:?}");
+        let id = built.id().await;
+        let found = ground.docker.inspect_image(&tag).await.unwrap();
+        assert_eq!(found.id.as_ref(), Some(&id));
+        assert_eq!(found.config.unwrap().labels.unwrap()["from.file"], "yes");
+        // without the cache the same steps run again
+        let (_, lines) = built.prepare(&build).await;
+        assert!(lines.iter().any(|line| line.trim() == "hi"), "{lines:?}");
+        built.clear(&[&tag, &id]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_is_given_up_ends_on_the_engine_too() {
+    for builder in [BUILDKIT, CLASSIC] {
+        let Some(built) = Built::new(builder).await else { return };
+        let port = free_port();
+        // nobody else's cache knows this port
+        built.write("Dockerfile", &format!("FROM IMAGE\nENV PORT={port} VERSION=step\nRUN [\"/deploy\", \"serve\"]\n"));
+        let connect = || tokio::net::TcpStream::connect(("127.0.0.1", port));
+        let serves = async {
+            while connect().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            prepared = built.prepare("      network: host\n") => panic!("{prepared:?}"),
+            () = serves => {}
+        }
+        let ends = async {
+            while connect().await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), ends).await.expect("the step to end with its build");
+        built.forget(&format!("PORT={port}")).await;
+        built.clear(&[]).await;
+    }
 }
 
 /// Sockets that this process has open.

@@ -7,7 +7,7 @@ mod transcript;
 
 use super::{
     Builder, Recipe,
-    archive::Context,
+    archive::{Context, Dockerfile},
     credentials::{all_credentials, by_host},
 };
 use crate::{
@@ -19,11 +19,12 @@ use advice::advice;
 use apart::build_apart;
 use bollard::{
     auth::DockerCredentials, body_try_stream, errors::Error, models::BuildInfo, query_parameters::BuildImageOptions,
+    query_parameters::TagImageOptions,
 };
 use bytes::Bytes;
 use deploy_compose::model::{Build, BuildContext};
 use futures_util::{Stream, StreamExt, stream};
-use options::options;
+use options::{options, with_more};
 use std::{
     collections::HashMap,
     io,
@@ -59,13 +60,19 @@ pub(crate) async fn build(
     let builder = Builder::choose(connection.docker_buildkit.as_deref(), &connection.platform)?;
     let mut options = options(image, build, platform, builder);
     let credentials = all_credentials(config_folder).await;
-    let mut run = Run { connection, image, builder, recipe: None, credentials, tell };
+    let mut run = Run { connection, image, build, builder, recipe: None, credentials, tell };
     match &build.context {
-        BuildContext::Url(_) => run.build(options, stream::empty()).await,
+        BuildContext::Url(_) => run.build(options, stream::empty()).await?,
         BuildContext::Folder(folder) => {
             let failed = |path: PathBuf, source| PrepareError::Context { image: image.to_owned(), path, source };
-            let (at, dockerfile) = (folder.clone(), build.dockerfile.clone());
-            let opened = spawn_blocking(move || Context::open(&at, dockerfile.as_deref(), builder));
+            let (at, of) = (folder.clone(), build.clone());
+            let opened = spawn_blocking(move || {
+                let dockerfile = match &of.dockerfile_inline {
+                    Some(text) => Dockerfile::Text(text),
+                    None => Dockerfile::File(of.dockerfile.as_deref()),
+                };
+                Context::open(&at, dockerfile, builder)
+            });
             let opened = opened.await.map_err(|error| failed(folder.clone(), io::Error::other(error)))?;
             let context = opened.map_err(|(path, source)| failed(path, source))?;
             options.dockerfile = context.dockerfile().to_owned();
@@ -73,21 +80,23 @@ pub(crate) async fn build(
             let (archive, task) = context.send();
             let built = run.build(options, archive).await;
             match (built, task.await) {
-                (Ok(()), _) => Ok(()),
+                (Ok(()), _) => {}
                 // what went wrong here explains what went wrong there
                 (Err(_), Ok(Err(source))) if source.kind() != io::ErrorKind::BrokenPipe => {
-                    Err(failed(folder.clone(), source))
+                    return Err(failed(folder.clone(), source));
                 }
-                (Err(error), _) => Err(error),
+                (Err(error), _) => return Err(error),
             }
         }
     }
+    run.tag().await
 }
 
 /// One build.
 struct Run<'a> {
     connection: &'a Connection,
     image: &'a str,
+    build: &'a Build,
     builder: Builder,
     /// The Dockerfile, where it is here.
     recipe: Option<Recipe>,
@@ -105,11 +114,12 @@ impl Run<'_> {
         match self.builder {
             Builder::Classic => {
                 let docker = self.connection.docker.clone().with_timeout(FIRST_WORD);
+                let docker = with_more(docker, self.build);
                 self.listen(docker.build_image(options, Some(credentials), Some(body_try_stream(archive)))).await
             }
             Builder::BuildKit => {
-                let connection = self.connection.clone();
-                let connect = move || Ok(connection.another()?.with_timeout(FIRST_WORD));
+                let (connection, build) = (self.connection.clone(), self.build.clone());
+                let connect = move || Ok(with_more(connection.another()?.with_timeout(FIRST_WORD), &build));
                 self.listen(build_apart(connect, options, by_host(credentials), archive)).await
             }
         }
@@ -129,6 +139,17 @@ impl Run<'_> {
                 Err(_) => drop(self.connection.docker.ping().await.map_err(|error| self.unanswered(error))?),
             }
         }
+    }
+
+    /// Gives the image its further names.
+    async fn tag(&self) -> Result<(), PrepareError> {
+        for tag in &self.build.tags {
+            let name = super::Reference::parse(tag);
+            let options = TagImageOptions { repo: Some(name.name.clone()), tag: Some(name.wanted().to_owned()) };
+            let tagged = self.connection.docker.tag_image(self.image, Some(options)).await;
+            tagged.map_err(|error| self.refused(error, Transcript::default()))?;
+        }
+        Ok(())
     }
 
     fn refused(&self, error: Error, said: Transcript) -> PrepareError {

@@ -1,10 +1,14 @@
 use crate::image::Builder;
-use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
+use bollard::{
+    Docker,
+    query_parameters::{BuildImageOptions, BuilderVersion},
+};
 use deploy_compose::model::{Build, BuildContext};
 
 /// What the Engine is asked to build. The Dockerfile's name in a folder's archive is filled in later.
 pub(super) fn options(image: &str, build: &Build, platform: Option<&str>, builder: Builder) -> BuildImageOptions {
     let args = build.args.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    let labels = build.labels.iter().map(|(name, value)| (name.clone(), value.clone()));
     BuildImageOptions {
         version: match builder {
             Builder::BuildKit => BuilderVersion::BuilderBuildKit,
@@ -21,8 +25,53 @@ pub(super) fn options(image: &str, build: &Build, platform: Option<&str>, builde
         buildargs: Some(args.collect()),
         target: build.target.clone().unwrap_or_default(),
         platform: platform.unwrap_or_default().to_owned(),
+        labels: Some(labels.collect()).filter(|_| !build.labels.is_empty()),
+        networkmode: build.network.clone(),
+        nocache: build.no_cache,
+        pull: build.pull.then(|| "1".to_owned()),
+        cachefrom: Some(build.cache_from.clone()).filter(|images| !images.is_empty()),
         rm: true,
         forcerm: true,
         ..BuildImageOptions::default()
+    }
+}
+
+/// A client that adds to its builds what its options have no room for: more than one name that `RUN` steps resolve, and
+/// sizes of two gigabytes and more.
+pub(super) fn with_more(docker: Docker, build: &Build) -> Docker {
+    let hosts = build.extra_hosts.iter();
+    let hosts = hosts.flat_map(|(name, addresses)| addresses.iter().map(move |address| format!("{name}:{address}")));
+    let hosts = hosts.map(|host| format!("&extrahosts={}", percent_encoded(&host)));
+    let added: String = hosts.chain(build.shm_size.map(|size| format!("&shmsize={}", size.0))).collect();
+    if added.is_empty() {
+        return docker;
+    }
+    docker.with_request_modifier(move |mut request| {
+        // what makes no address is sent as it was
+        if request.uri().path() == "/build"
+            && let Ok(uri) = format!("{}{added}", request.uri()).parse()
+        {
+            *request.uri_mut() = uri;
+        }
+        request
+    })
+}
+
+fn percent_encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b':' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_part_of_a_name_or_an_address_is_encoded() {
+        assert_eq!(percent_encoded("db:10.0.0.5"), "db:10.0.0.5");
+        assert_eq!(percent_encoded("a&b=c d"), "a%26b%3Dc%20d");
     }
 }
