@@ -247,10 +247,32 @@ impl Handle {
         config_folder: Option<&PathBuf>,
         tell: Tell<'_>,
     ) -> Result<BTreeMap<ServiceName, ImageFacts>, PrepareError> {
-        let images = project.services.values().map(|service| async move {
-            Ok::<_, PrepareError>((service.name.clone(), self.image_of(service, config_folder, tell).await?))
-        });
-        Ok(at_once(AT_ONCE, images).await?.into_iter().collect())
+        let mut sharing: BTreeMap<&str, Vec<&Service>> = BTreeMap::new();
+        for service in project.services.values() {
+            sharing.entry(&service.image).or_default().push(service);
+        }
+        let images = sharing.into_values().map(|services| self.images_of(services, config_folder, tell));
+        Ok(at_once(AT_ONCE, images).await?.into_iter().flatten().collect())
+    }
+
+    /// The image of services that call theirs by the same name: made once for all that want it in the same way, or two
+    /// builds side by side might give it to each of them with another id.
+    async fn images_of(
+        &self,
+        services: Vec<&Service>,
+        config_folder: Option<&PathBuf>,
+        tell: Tell<'_>,
+    ) -> Result<Vec<(ServiceName, ImageFacts)>, PrepareError> {
+        let wish = |service: &Service| (service.build.clone(), service.platform.clone(), service.pull_policy);
+        let mut made: Vec<(&Service, ImageFacts)> = Vec::new();
+        for service in services {
+            let facts = match made.iter().find(|(other, _)| wish(other) == wish(service)) {
+                Some((_, facts)) => facts.clone(),
+                None => self.image_of(service, config_folder, tell).await?,
+            };
+            made.push((service, facts));
+        }
+        Ok(made.into_iter().map(|(service, facts)| (service.name.clone(), facts)).collect())
     }
 
     async fn image_of(

@@ -200,6 +200,26 @@ async fn a_variable_that_chooses_no_builder_is_refused() {
     built.clear(&[]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn services_that_share_an_image_have_it_built_once() {
+    let Some(built) = Built::new(CLASSIC).await else { return };
+    let (ground, image) = (&built.ground, format!("{}-web", built.ground.name));
+    built.write("Dockerfile", "FROM IMAGE\nCOPY . /all\n");
+    let service = |name| format!("  {name}:\n    image: {image}\n    build: app\n    command: [/deploy, serve]\n");
+    let text = format!("services:\n{}{}", service("one"), service("two"));
+    let begun = std::sync::atomic::AtomicU32::new(0);
+    let tell = |progress| {
+        if matches!(progress, Progress::Building { line, .. } if line.starts_with("Step 1/2")) {
+            begun.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    };
+    let prepared = ground.open().prepare(&ground.load(&text), &tell).await.unwrap();
+    assert_eq!((prepared.services.len(), begun.into_inner()), (2, 1));
+    let artifacts: Vec<_> = prepared.services.iter().map(|service| service.release.artifact.clone()).collect();
+    assert_eq!(artifacts[0], artifacts[1]);
+    built.clear(&[]).await;
+}
+
 /// A server of this host, from now until the runtime ends.
 async fn serve() -> u16 {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
