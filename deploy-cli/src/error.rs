@@ -4,6 +4,7 @@ use crate::{
         app::{AppError, ClientError, SettingsError},
         show::DemoError,
     },
+    output::printable,
 };
 use deploy_compose::LoadError;
 use deploy_core::{
@@ -165,9 +166,13 @@ impl CommandError {
         }
     }
 
-    /// The error with what caused it, in one line or, where candidates are listed, more.
+    /// The error with what caused it, in one line or, where candidates or a builder's last lines are listed, more.
     pub fn explain(&self) -> String {
-        chain(self)
+        let mut said = chain(self);
+        if let Self::Prepare(PrepareError::Build { lines, .. }) = self {
+            lines.iter().for_each(|line| said.push_str(&format!("\n  | {}", printable(line))));
+        }
+        said
     }
 }
 

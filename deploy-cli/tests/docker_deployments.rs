@@ -164,6 +164,28 @@ async fn a_plan_is_run_without_its_file_and_refused_once_it_is_stale() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_build_is_told_line_by_line_and_one_that_fails_ends_with_its_last_lines() {
+    let Some(shop) = Shop::open("build").await else { return };
+    let (file, image) = (shop.folder.path().join("compose.yaml"), format!("{}-web", shop.name));
+    let write = |steps: &str| {
+        let build = format!("{{ dockerfile_inline: \"FROM {}:v1\\n{steps}\" }}", shop.name);
+        let text = format!("name: {}\nservices: {{ web: {{ build: {build}, command: [x] }} }}\n", shop.name);
+        fs::write(&file, text).unwrap();
+    };
+    write("ENV BUILT=1");
+    let plan = expect(0, shop.here(&["plan"]).await);
+    assert!(plan.contains(&format!("building {image}: [1/1] FROM")), "{plan}");
+    write("RUN [\\\"/deploy\\\", \\\"bake-a-cake\\\"]");
+    let said = expect(1, shop.here(&["up"]).await);
+    let (_, error) = said.split_once("error: nothing was changed: expected to build image").unwrap();
+    let lines: Vec<_> = error.lines().skip(1).collect();
+    assert!(lines[0].starts_with("  | [2/2] RUN [\"/deploy\", \"bake-a-cake\"]"), "{said}");
+    assert!(lines.iter().any(|line| line.contains("unrecognized subcommand 'bake-a-cake'")), "{said}");
+    shop.host.remove_image(&image).await.unwrap();
+    shop.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_project_that_is_not_there_is_said_so_and_nothing_is_made_to_look() {
     let Some(shop) = Shop::open("nowhere").await else { return };
     // each would find what the one before had made

@@ -30,6 +30,7 @@ pub use preparing::Preparing;
 pub use screen::screen;
 pub use status::{Serving, Status};
 pub use story::{Cause, Culprit, Health, Log, Story};
+pub(crate) use text::printable;
 
 use std::io::Write;
 

@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-/// Tells what is pulled and built before there is a plan: on one line of a terminal, else a line an image.
+/// Tells what is pulled and built before there is a plan: on one line of a terminal, else a line for each image and for
+/// each line of a builder.
 pub struct Preparing {
     output: Output,
     bar: Option<ProgressBar>,
@@ -37,8 +38,13 @@ impl Preparing {
             (Some(bar), _) => bar.set_message(now(&progress)),
             (None, Output::Json) => to_stdout(&json::preparing(&now(&progress))),
             (None, output) => {
-                // a line for each thing that begins or ends
-                let line = begins(&progress);
+                // a line for each thing that begins or ends; a builder may say the same twice
+                let line = match progress {
+                    Progress::Building { .. } => {
+                        return to_stderr(&format!("{}\n", now(&progress)), output == Output::Plain);
+                    }
+                    _ => begins(&progress),
+                };
                 if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
                     to_stderr(&format!("{line}\n"), output == Output::Plain);
                 }

@@ -64,7 +64,7 @@ pub(super) fn heading(text: &str, word: &str) -> String {
 }
 
 /// A foreign line without what would move the cursor or change colours.
-pub(super) fn printable(line: &str) -> String {
+pub(crate) fn printable(line: &str) -> String {
     let plain = anstream::adapter::strip_str(line).to_string();
     plain.chars().filter(|letter| !letter.is_control() || *letter == '\t').collect()
 }
