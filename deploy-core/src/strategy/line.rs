@@ -1,7 +1,7 @@
 use super::{
     MAKE, SLACK,
     builder::{Builder, delete},
-    situation::Situation,
+    situation::{Old, Situation},
 };
 use crate::model::{
     Clocks, Count, Expect, Fact, Guard, Millis, Named, OnFailure, Op, Order, Pace, ServiceSpec, Share, Shares, Step,
@@ -142,7 +142,7 @@ impl<'b, 'a> Line<'b, 'a> {
         let spec = self.situation.spec;
         let back = match from {
             0 => vec![Op::Remove { workload: workload.clone(), keep }],
-            from if from > to => grow_back(&workload, Count::Exactly(from), spec),
+            from if from > to => grow_back(&workload, Count::Exactly(from), &spec.check, spec.clocks),
             from => vec![Op::Ensure { workload: workload.clone(), count: Count::Exactly(from) }],
         };
         let (count, done, ready) = match owned {
@@ -263,10 +263,11 @@ impl<'b, 'a> Line<'b, 'a> {
     }
 
     fn undo_of_stop(&self, old: usize, workload: &WorkloadRef, count: Count) -> Undo {
-        match self.situation.is_leftover(old) {
-            true => Undo::Nothing,
-            false => Undo::Do { ops: grow_back(workload, count, self.situation.olds[old].spec) },
+        if self.situation.is_leftover(old) {
+            return Undo::Nothing;
         }
+        let Old { check, clocks, .. } = &self.situation.olds[old];
+        Undo::Do { ops: grow_back(workload, count, check, *clocks) }
     }
 
     /// Takes an old set away where the backend owns the counts.
@@ -280,12 +281,12 @@ impl<'b, 'a> Line<'b, 'a> {
 
     /// Has the backend replace an old set by the new release in place.
     pub(super) fn replace(&mut self, old: usize, pace: Pace) {
-        let (from, spec) = (self.situation.olds[old].workload.clone(), self.situation.olds[old].spec);
+        let Old { workload: from, check, clocks, .. } = self.situation.olds[old].clone();
         let new = self.situation.new.clone();
         let undo = Undo::Do {
             ops: vec![
                 Op::Replace { workload: from.clone(), from: new.release.clone(), pace },
-                Op::Check { workload: from.clone(), check: spec.check.clone(), clocks: spec.clocks },
+                Op::Check { workload: from.clone(), check, clocks },
             ],
         };
         let there = Fact::Asked { workload: new.clone(), min: 1, max: u32::MAX };
@@ -305,8 +306,8 @@ impl<'b, 'a> Line<'b, 'a> {
 }
 
 /// Runs a set again, and looks at it before requests go there.
-fn grow_back(workload: &WorkloadRef, count: Count, spec: &ServiceSpec) -> Vec<Op> {
-    let check = Op::Check { workload: workload.clone(), check: spec.check.clone(), clocks: spec.clocks };
+fn grow_back(workload: &WorkloadRef, count: Count, check: &Named, clocks: Clocks) -> Vec<Op> {
+    let check = Op::Check { workload: workload.clone(), check: check.clone(), clocks };
     vec![Op::Ensure { workload: workload.clone(), count }, check]
 }
 

@@ -62,7 +62,7 @@ pub(super) fn roll(line: &mut Line<'_, '_>, order: Order, batch: u32) {
         let before = done;
         done = count.min(done.saturating_add(batch));
         let last = done == count;
-        let left = |old: &Old<'_>| (u64::from(old.asked) * u64::from(count - done)).div_ceil(u64::from(count.max(1)));
+        let left = |old: &Old| (u64::from(old.asked) * u64::from(count - done)).div_ceil(u64::from(count.max(1)));
         // never more than there were, which fits
         let target: Vec<u32> = line.situation.olds.iter().map(|old| left(old) as u32).collect();
         if order == Order::StopFirst {

@@ -1,5 +1,11 @@
 use super::PlanInput;
-use crate::model::{Capabilities, Count, InstanceState, Object, ReleaseId, RouterId, ServiceSpec, Shares, WorkloadRef};
+use crate::model::{
+    Capabilities, Clocks, Count, InstanceState, Millis, Named, Object, Observed, ReleaseId, RouterId, ServiceSpec,
+    Shares, WorkloadRef,
+};
+
+/// How long what nobody can ask must run again, on the way back, to count as healthy.
+const RUNS_FOR: Millis = Millis::from_secs(2);
 
 /// A service as it stands: what is wanted of it, and what there is.
 pub(super) struct Situation<'a> {
@@ -12,7 +18,7 @@ pub(super) struct Situation<'a> {
     /// Whether one of its instances has ended: it is asked for, and doesn't run.
     pub(super) new_failed: bool,
     /// The other releases that run.
-    pub(super) olds: Vec<Old<'a>>,
+    pub(super) olds: Vec<Old>,
     /// As what its releases were deployed that run, or did before a bad end; as far as that is known.
     pub(super) formers: Vec<&'a ServiceSpec>,
     /// What sends requests to it, or did until now.
@@ -33,13 +39,15 @@ pub(super) struct Situation<'a> {
 }
 
 /// A release that runs and isn't wanted any more.
-pub(super) struct Old<'a> {
+#[derive(Clone)]
+pub(super) struct Old {
     pub(super) workload: WorkloadRef,
     pub(super) asked: u32,
     /// How many of its instances answer requests.
     pub(super) serving: u32,
     /// How it is looked at on the way back.
-    pub(super) spec: &'a ServiceSpec,
+    pub(super) check: Named,
+    pub(super) clocks: Clocks,
 }
 
 impl<'a> Situation<'a> {
@@ -61,14 +69,18 @@ impl<'a> Situation<'a> {
         let before = input.world.of_service(service).filter(|there| there.asked > 0 || is_doubtful);
         let formers = before.filter_map(|there| input.known.get(&there.workload.release));
         let olds = input.world.of_service(service).filter(|there| there.workload != new && there.asked > 0);
-        let olds = olds.map(|there| Old {
-            workload: there.workload.clone(),
-            asked: there.asked,
-            serving: match shares.of(&there.workload) {
-                None => 0,
-                Some(share) => share.instances.unwrap_or(there.asked).min(there.asked),
-            },
-            spec: input.known.get(&there.workload.release).unwrap_or(spec),
+        let olds = olds.map(|there| {
+            let (check, clocks) = looked_at(input, spec, there, shares.is_empty());
+            Old {
+                workload: there.workload.clone(),
+                asked: there.asked,
+                serving: match shares.of(&there.workload) {
+                    None => 0,
+                    Some(share) => share.instances.unwrap_or(there.asked).min(there.asked),
+                },
+                check,
+                clocks,
+            }
         });
         let (olds, new_asked): (Vec<_>, _) = (olds.collect(), input.world.asked(&new));
         let coming = coming(input, spec, &can, !olds.is_empty() && shares.is_empty());
@@ -135,8 +147,21 @@ impl<'a> Situation<'a> {
     }
 }
 
+/// How a release is looked at on the way back. Of one that somebody else runs, and that clients reach directly, nobody
+/// knows what it answers: the new release's check may be about another port.
+fn looked_at(input: &PlanInput, spec: &ServiceSpec, there: &Observed, is_direct: bool) -> (Named, Clocks) {
+    match input.known.get(&there.workload.release) {
+        Some(known) => (known.check.clone(), known.clocks),
+        None if is_direct && there.made_by.is_none() => {
+            let running = Named::new("running", serde_json::Value::Null);
+            (running, Clocks { healthy_for: spec.clocks.healthy_for.max(RUNS_FOR), ..spec.clocks })
+        }
+        None => (spec.check.clone(), spec.clocks),
+    }
+}
+
 /// The count to work with: where it isn't ours, what is there.
-fn count(spec: &ServiceSpec, can: &Capabilities, olds: &[Old<'_>], new_asked: u32) -> u32 {
+fn count(spec: &ServiceSpec, can: &Capabilities, olds: &[Old], new_asked: u32) -> u32 {
     let there = || olds.iter().map(|old| old.asked).sum::<u32>().max(new_asked).max(1);
     match &spec.count {
         Count::Exactly(count) if !can.owns_counts => *count,

@@ -5,7 +5,7 @@ use crate::{
     worlds::{deployed, input, object, service},
 };
 use deploy_core::{
-    model::{Batch, Millis, Object, OnFailure, Op, Order, Plan, PlanError, ServiceSpec, StepId},
+    model::{Batch, Millis, Object, OnFailure, Op, Order, Plan, PlanError, ServiceSpec, StepId, Undo},
     strategy::{BlueGreen, PlanInput, Recreate, Rolling, Strategy},
 };
 
@@ -108,6 +108,33 @@ fn what_is_reached_directly_comes_behind_a_proxy_once_the_new_is_healthy() {
     assert_eq!(plan_text(&BlueGreen, &world), plan_text(&Rolling, &world));
     web.order = Order::StopFirst;
     insta::assert_snapshot!(plan_text(&BlueGreen, &deployed(input([web]), &old)));
+}
+
+/// What the new release is asked may be another port than somebody else's answers on.
+#[test]
+fn what_somebody_else_ran_need_only_run_again_on_the_way_back() {
+    let mut old = service("web", "web-old", 2);
+    old.router = None;
+    let mut web = service("web", "web-new", 2);
+    web.objects = vec![object("proxy", "web")];
+    let mut world = deployed(input([web]), &old);
+    let looks = |input: &PlanInput| -> Vec<String> {
+        let steps = plan(input).steps.into_iter();
+        let undo = steps.filter_map(|step| match step.undo {
+            Undo::Do { ops } => Some(ops),
+            _ => None,
+        });
+        let checks = undo.flatten().filter_map(|op| match op {
+            Op::Check { check, .. } => Some(check.name),
+            _ => None,
+        });
+        checks.collect()
+    };
+    assert_eq!(looks(&world), [old.check.name], "as it was deployed");
+    world.known.clear();
+    assert_eq!(looks(&world), ["tcp"], "ours, as the new one");
+    world.world.workloads[0].made_by = None;
+    assert_eq!(looks(&world), ["running"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use deploy_core::{
     model::{
-        BasisPoints, Batch, Capabilities, Clocks, Count, Instance, InstanceState, Millis, Named, Object, ObjectRef,
-        Observed, Order, Release, ServiceSpec, Shares, WorkloadRef, World,
+        BasisPoints, Batch, Capabilities, Clocks, Count, DeploymentId, Instance, InstanceState, Millis, Named, Object,
+        ObjectRef, Observed, Order, Release, ServiceSpec, Shares, WorkloadRef, World,
     },
     strategy::PlanInput,
 };
@@ -51,7 +51,7 @@ fn with(mut input: PlanInput, service: &str, id: &str, count: u32, state: &Insta
     input.world.workloads.push(Observed {
         workload: workload(service, id),
         release: release(service, id),
-        made_by: None,
+        made_by: Some((DeploymentId(1), "start".into())),
         fence: None,
         asked: if *state == InstanceState::Kept { 0 } else { count },
         instances: (1..=count).map(instance).collect(),
