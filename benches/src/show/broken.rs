@@ -44,11 +44,7 @@ const CASES: [Case; 7] = [
         ..Case::of("crashes in the bake", "crash-after:2500", &["exited with status 1"])
     },
     Case { fault: None, what: What::Image, ..Case::of("image missing", "", &["image"]) },
-    Case {
-        fault: None,
-        what: What::Port,
-        ..Case::of("port taken", "", &["port is already allocated", "in use", "taken"])
-    },
+    Case { fault: None, what: What::Port, ..Case::of("port taken", "", &["of the host to be free"]) },
     Case::of("never healthy", "unhealthy", &["unhealthy", "500"]),
 ];
 

@@ -3,6 +3,7 @@
 //! Each carries its definition in a label, so that what is there can be compared with what is asked for.
 
 mod network;
+mod ports;
 mod proxy;
 mod volume;
 

@@ -91,11 +91,13 @@ impl Handle {
         wanted: &ProxySpec,
         spec: &Value,
     ) -> Result<(), TargetError> {
+        let before: Option<ProxySpec> = spec_label(&there.labels).and_then(|spec| serde_json::from_value(spec).ok());
+        self.prove_free(cx, before.as_ref(), wanted).await?;
         self.leave(&there.id).await?;
         let name = self.proxy_name(&wanted.service);
         let next = format!("{name}{NEXT}");
         self.make_proxy(cx, &next, wanted, spec).await?;
-        for Joined { network, endpoint } in left_networks(there, wanted) {
+        for Joined { network, endpoint } in left_networks(before, wanted) {
             self.connect(&next, &network, endpoint).await?;
         }
         self.stop(cx, &there.name).await?;
@@ -258,8 +260,7 @@ fn joins(spec: &ProxySpec, network: &str) -> bool {
 }
 
 /// The networks of a proxy which the one after it wouldn't join: instances that serve now are in them.
-fn left_networks(there: &Container, wanted: &ProxySpec) -> Vec<Joined> {
-    let before: Option<ProxySpec> = spec_label(&there.labels).and_then(|spec| serde_json::from_value(spec).ok());
+fn left_networks(before: Option<ProxySpec>, wanted: &ProxySpec) -> Vec<Joined> {
     let Some(before) = before else { return Vec::new() };
     before.networks.into_iter().filter(|joined| !joins(wanted, &joined.network)).collect()
 }

@@ -57,7 +57,11 @@ async fn a_port_that_somebody_has_leaves_the_proxy_before_in_place() {
     assert_eq!(ground.deploy(&web(&[port], "1", ""), &Rolling).await.finish, Finish::Ended(End::Succeeded));
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = holder.local_addr().unwrap().port();
+    let proxy = format!("{}-web-proxy", ground.name);
+    let before = ground.docker.inspect_container(&proxy, None).await.unwrap();
     let report = ground.deploy(&web(&[port, taken], "2", ""), &Rolling).await;
+    let after = ground.docker.inspect_container(&proxy, None).await.unwrap();
+    assert_eq!((after.id, after.state), (before.id, before.state), "it never stopped serving");
     let Finish::Ended(End::RolledBack { why }) = report.finish else { panic!("{report:?}") };
     assert!(why.contains(&format!("port {taken} of the host")), "{why}");
     assert_eq!(get(port).await.as_deref(), Some("1"));
