@@ -1,5 +1,6 @@
 //! Deploys Compose files on a Docker Engine.
 
+mod adoption;
 mod agent;
 mod condition;
 mod connect;

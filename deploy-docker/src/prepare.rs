@@ -1,6 +1,7 @@
 //! What must be there before planning: images, and what releases are made of.
 
 use crate::{
+    adoption,
     create::{FileError, Ingredients, define},
     definition::DefinitionError,
     handle::{Handle, agent_error},
@@ -10,11 +11,7 @@ use crate::{
     shared::{AT_ONCE, Tried, at_once},
     treatment::treat,
 };
-use bollard::{
-    errors::Error,
-    models::ContainerSummary,
-    query_parameters::{ListContainersOptions, ListVolumesOptions},
-};
+use bollard::{errors::Error, query_parameters::ListVolumesOptions};
 use deploy_compose::model::{Mount, MountKind, Project, PullPolicy, Service, ServiceName};
 use deploy_core::{
     model::{Payload, ReleaseId, ServiceSpec},
@@ -142,17 +139,6 @@ pub enum PrepareError {
         /// Its name.
         name: String,
     },
-    /// Plain Compose runs services of the project: two of a service would run side by side on the same data, or want the
-    /// same port.
-    #[error(
-        "expected project {project} not to run by `docker compose` any more, but found {found}: take it over with `docker compose down`, which keeps volumes, and then deploy"
-    )]
-    RunByCompose {
-        /// The project.
-        project: String,
-        /// The containers' names.
-        found: String,
-    },
     /// The Engine is too old for something in the file.
     #[error(
         "expected Engine API {needed} or newer for {what} of {service}, but found {found}: upgrade Docker, or take it out"
@@ -186,8 +172,8 @@ impl Handle {
         config_folder: Option<&PathBuf>,
         tell: Tell<'_>,
     ) -> Result<Prepared, PrepareError> {
-        self.expect_no_compose(project).await?;
-        let (foreign, key) = tokio::try_join!(self.look_around(project), self.key())?;
+        let containers = async { self.containers().await.map_err(PrepareError::from) };
+        let (foreign, key, containers) = tokio::try_join!(self.look_around(project), self.key(), containers)?;
         self.check_api(project)?;
         let images = self.images(project, config_folder, tell).await?;
         let paths = paths::look(project);
@@ -195,7 +181,8 @@ impl Handle {
         let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes: Vec::new() };
         for service in project.dependency_order() {
             let Some(image) = images.get(&service.name) else { continue };
-            let treatment = treat(project, service, image, &paths);
+            let mut treatment = treat(project, service, image, &paths);
+            treatment.notes.extend(adoption::note(&containers, service, &treatment));
             let ingredients = Ingredients { project, service, image, paths: &paths, treatment: &treatment, key: &key };
             let definition = define(ingredients)?;
             let id = definition.release_id(&key)?;
@@ -307,34 +294,6 @@ impl Handle {
             said: "there is no such image, though it was made just now".to_owned(),
             advice: "try again".to_owned(),
         })
-    }
-
-    /// Refuses where plain Compose runs one of the project's services.
-    async fn expect_no_compose(&self, project: &Project) -> Result<(), PrepareError> {
-        let filters = HashMap::from([
-            ("label".to_owned(), vec![format!("{}={}", labels::compose::PROJECT, self.project)]),
-            ("status".to_owned(), ["running", "paused", "restarting"].map(str::to_owned).into()),
-        ]);
-        let options = ListContainersOptions { filters: Some(filters), ..Default::default() };
-        let found = self.docker().list_containers(Some(options)).await;
-        let found = found.tried(|| format!("list what Compose runs of {}", self.project))?;
-        let is_theirs = |one: &ContainerSummary| {
-            let labels = one.labels.as_ref();
-            let label = |name: &str| labels.and_then(|labels| labels.get(name)).map(String::as_str);
-            label(labels::PROJECT).is_none()
-                && label(labels::compose::ONEOFF) != Some("True")
-                && label(labels::compose::SERVICE).is_some_and(|name| project.services.contains_key(name))
-        };
-        let mut names: Vec<_> = found
-            .into_iter()
-            .filter(is_theirs)
-            .filter_map(|one| Some(one.names?.first()?.trim_start_matches('/').to_owned()))
-            .collect();
-        names.sort();
-        match names.is_empty() {
-            true => Ok(()),
-            false => Err(PrepareError::RunByCompose { project: self.project.clone(), found: names.join(", ") }),
-        }
     }
 
     /// Checks that what the project doesn't make is there, and finds what is there and isn't ours.

@@ -1,7 +1,6 @@
 //! Versions that are no good: the old one goes on serving, the message names the cause, and nothing is left.
 
 use crate::ground::{Ground, free_port, get};
-use bollard::{models::ContainerCreateBody, query_parameters as query};
 use deploy_core::{
     engine::Finish,
     model::End,
@@ -83,30 +82,4 @@ async fn an_image_that_is_not_there_is_named_before_anything_changes() {
     insta::assert_snapshot!(error, @"expected image localhost:1/no-such-image:9 on the Engine's host, because `pull_policy` is `never`, but found none: load or build it there");
     drop(project);
     ground.clear().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_plain_compose_runs_is_not_run_a_second_time() {
-    let Some(ground) = Ground::new().await else { return };
-    let labels = [("com.docker.compose.project", ground.name.as_str()), ("com.docker.compose.service", "db")];
-    let body = ContainerCreateBody {
-        image: Some(ground.image.clone()),
-        cmd: Some(vec!["/deploy".into(), "serve".into()]),
-        labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
-        ..Default::default()
-    };
-    let name = format!("{}-db-1", ground.name);
-    let options = query::CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
-    ground.docker.create_container(Some(options), body).await.unwrap();
-    ground.docker.start_container(&name, None::<query::StartContainerOptions>).await.unwrap();
-    let project = ground.load("services: { db: { image: IMAGE } }");
-    let error = ground.open().prepare(&project, &|_| {}).await.map(|_| ()).unwrap_err().to_string();
-    ground.docker.stop_container(&name, None::<query::StopContainerOptions>).await.unwrap();
-    // what doesn't run is in nobody's way
-    let stopped = ground.open().prepare(&project, &|_| {}).await.map(|_| ());
-    let remove = query::RemoveContainerOptions { force: true, ..Default::default() };
-    ground.docker.remove_container(&name, Some(remove)).await.unwrap();
-    ground.clear().await;
-    assert!(error.contains(&name) && error.contains("`docker compose down`"), "{error}");
-    stopped.unwrap();
 }

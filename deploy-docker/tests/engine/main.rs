@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end where it can't go on")]
 
+mod adoption;
 mod broken;
 mod build;
 mod conformance;
