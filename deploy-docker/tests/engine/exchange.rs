@@ -106,3 +106,32 @@ async fn a_deployment_goes_on_when_the_proxy_with_its_agent_is_restarted() {
     assert_eq!(get(port).await.as_deref(), Some("2"));
     ground.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_comes_behind_a_proxy_and_leaves_it_again() {
+    let Some(ground) = Ground::new().await else { return };
+    let port = free_port();
+    let direct = |version: &str| web(&[], version, "");
+    let succeeded = Finish::Ended(End::Succeeded);
+    let proxies = async || {
+        let all = ground.containers().await;
+        all.into_iter().filter(|(name, _)| name.contains("-proxy")).count()
+    };
+    assert_eq!(ground.deploy(&direct("1"), &Rolling).await.finish, succeeded);
+    assert_eq!(proxies().await, 0);
+
+    let broken = ground.deploy(&web(&[port], "2", "START_MS: '60000', EXIT_MS: '1'"), &Rolling).await;
+    assert!(matches!(broken.finish, Finish::Ended(End::RolledBack { .. })), "{broken:?}");
+    assert_eq!((get(port).await, proxies().await), (None, 0));
+    assert_eq!(ground.deploy(&web(&[port], "3", ""), &BlueGreen).await.finish, succeeded);
+    assert_eq!((get(port).await.as_deref(), proxies().await), (Some("3"), 1));
+
+    let broken = ground.deploy(&web(&[], "4", "EXIT_MS: '1'"), &Rolling).await;
+    assert!(matches!(broken.finish, Finish::Ended(End::RolledBack { .. })), "{broken:?}");
+    assert_eq!((get(port).await.as_deref(), proxies().await), (Some("3"), 1));
+    assert_eq!(ground.deploy(&direct("5"), &Rolling).await.finish, succeeded);
+    assert_eq!((get(port).await, proxies().await), (None, 0));
+    let running: Vec<_> = ground.containers().await.into_iter().filter(|(_, state)| state == "running").collect();
+    assert_eq!(running.len(), 1, "{running:?}");
+    ground.clear().await;
+}
