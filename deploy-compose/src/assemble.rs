@@ -7,12 +7,14 @@ use std::{
 };
 
 use crate::{
-    LoadError, cycle,
+    ComposeConfig, LoadError,
+    config_hash::compose_config,
+    cycle,
     declared::{Declared, Kind},
     environment::Environment,
     health,
     model::{FileObject, Key, MountKind, Network, Project, Service, ServiceName, Volume},
-    node::Node,
+    node::{Entry, Node},
     places::Places,
     problem::Findings,
     read::{At, Context, Fields},
@@ -31,13 +33,7 @@ pub(crate) struct Sources {
 /// Reads the typed model. Every reference is checked where it stands.
 pub(crate) fn assemble(sources: Sources, root: &Node, mut findings: Findings) -> Result<Project, LoadError> {
     let declared = Declared::read(root, &sources.profiles);
-    let cx = Context {
-        findings: RefCell::new(&mut findings),
-        environment: &sources.environment,
-        directory: &sources.directory,
-        project: &sources.name,
-        declared: &declared,
-    };
+    let cx = context(&sources, &declared, &mut findings);
     let mut fields = At { node: root, key_place: &root.place, path: String::new(), cx: &cx }.fields();
     let services = services(&mut fields, &declared);
     let used = Used::by(services.values());
@@ -55,6 +51,7 @@ pub(crate) fn assemble(sources: Sources, root: &Node, mut findings: Findings) ->
     cycle::check(&services, &places, &mut findings);
     health::check(&services, &places, &mut findings);
     findings.check()?;
+    let compose_configs = compose_configs(&sources, &declared, root, &services);
     findings.ignored.sort_by(|a, b| a.place.cmp(&b.place));
     Ok(Project {
         name: sources.name,
@@ -70,7 +67,37 @@ pub(crate) fn assemble(sources: Sources, root: &Node, mut findings: Findings) ->
         ignored: findings.ignored,
         environment: sources.environment,
         places,
+        compose_configs,
     })
+}
+
+/// The services as Compose hashes them, as far as that is known.
+fn compose_configs(
+    sources: &Sources,
+    declared: &Declared,
+    root: &Node,
+    services: &BTreeMap<ServiceName, Service>,
+) -> BTreeMap<ServiceName, ComposeConfig> {
+    // everything was found already
+    let mut found_again = Findings::default();
+    let cx = context(sources, declared, &mut found_again);
+    let members = At { node: root, key_place: &root.place, path: String::new(), cx: &cx }.fields().take("services");
+    let members = members.map(|at| at.members()).unwrap_or_default();
+    let config = |(entry, at): &(&Entry, At<'_>)| {
+        let (name, service) = services.get_key_value(entry.key.as_str())?;
+        Some((name.clone(), compose_config(at, service)?))
+    };
+    members.iter().filter_map(config).collect()
+}
+
+fn context<'a>(sources: &'a Sources, declared: &'a Declared, findings: &'a mut Findings) -> Context<'a> {
+    Context {
+        findings: RefCell::new(findings),
+        environment: &sources.environment,
+        directory: &sources.directory,
+        project: &sources.name,
+        declared,
+    }
 }
 
 fn services(fields: &mut Fields<'_>, declared: &Declared) -> BTreeMap<ServiceName, Service> {

@@ -21,6 +21,7 @@
 //! Values of environment variables and contents of secrets are never part of a message or of `Debug`.
 
 mod assemble;
+mod config_hash;
 mod cycle;
 mod declared;
 mod dotenv;
@@ -47,6 +48,7 @@ mod template;
 mod units;
 mod words;
 
+pub use config_hash::ComposeConfig;
 pub use environment::{EnvValue, Environment};
 pub use loader::Loader;
 pub use locate::project_directory;

@@ -145,7 +145,7 @@ impl Port {
     }
 
     /// `[[ADDRESS:][PUBLISHED]:]TARGET[/PROTOCOL]`, where published and target may be ranges.
-    fn parse(text: &str) -> Option<Vec<Self>> {
+    pub(crate) fn parse(text: &str) -> Option<Vec<Self>> {
         let (numbers, protocol) = match text.split_once('/') {
             Some((numbers, protocol)) => (numbers, Protocol::parse(protocol)?),
             None => (text, Protocol::Tcp),

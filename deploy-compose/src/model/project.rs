@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{FileObject, Key, Network, Service, ServiceName, Volume};
-use crate::{Ignored, Place, Warning, environment::Environment, places::Places};
+use crate::{ComposeConfig, Ignored, Place, Warning, environment::Environment, places::Places};
 
 /// A Compose project, loaded and resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub struct Project {
     pub environment: Environment,
     #[serde(skip)]
     pub(crate) places: Places,
+    #[serde(skip)]
+    pub(crate) compose_configs: BTreeMap<ServiceName, ComposeConfig>,
 }
 
 impl Project {
@@ -48,6 +50,14 @@ impl Project {
     #[must_use]
     pub fn place(&self, path: &str) -> Option<&Place> {
         self.places.get(path)
+    }
+
+    /// A service's configuration as Compose hashes it, to tell whether a container that Compose runs is up to date, or to
+    /// make one that Compose leaves alone. `None` where it isn't known for sure how Compose writes a field of it, and for
+    /// a project that was read back from its serialised form.
+    #[must_use]
+    pub fn compose_config(&self, service: &str) -> Option<&ComposeConfig> {
+        self.compose_configs.get(service)
     }
 
     /// The services in an order in which each comes after those it depends on; by name where that leaves a choice.
