@@ -1,21 +1,55 @@
-//! What plain Compose runs of a project that is deployed for the first time.
+//! What plain Compose runs of a service that is deployed for the first time: taken over, or left as it is.
 
-use crate::{container::Container, treatment::Treatment};
-use deploy_compose::model::Service;
-use deploy_core::model::Order;
+use crate::{container::Container, image::ImageFacts, labels::compose, treatment::Treatment};
+use bollard::models::ContainerSummaryStateEnum as State;
+use deploy_compose::model::{Project, Service};
+use deploy_core::model::{Order, Release};
 
-/// What becomes of a service's containers that Compose runs: a sentence for people.
-pub(crate) fn note(all: &[Container], service: &Service, treatment: &Treatment) -> Option<String> {
-    let is_its = |one: &Container| one.service().is_some_and(|name| name.as_str() == service.name.as_str());
-    if !all.iter().any(|one| one.is_by_compose() && one.is_up() && is_its(one)) {
-        return None;
+/// A service's containers that Compose made.
+pub(crate) struct RunByCompose<'a> {
+    all: &'a [Container],
+    containers: Vec<&'a Container>,
+    /// Whether something of ours is there of the service.
+    is_ours_too: bool,
+}
+
+impl<'a> RunByCompose<'a> {
+    pub(crate) fn of(all: &'a [Container], service: &Service) -> Self {
+        let (containers, ours): (Vec<_>, Vec<_>) =
+            all.iter().filter(|one| is_of(one, service.name.as_str())).partition(|one| one.is_by_compose());
+        Self { all, containers, is_ours_too: !ours.is_empty() }
     }
-    let moves = match (treatment.is_routed(), treatment.order) {
-        (true, Order::StartFirst) => {
-            ": when the new containers are healthy its own stop, and its ports and name move to the proxy, which takes about a second"
-        }
-        (true, Order::StopFirst) => ", and its ports and name move to the proxy",
-        (false, _) => "",
-    };
-    Some(format!("`docker compose` runs it so far, and it is taken over{moves}."))
+
+    /// The release that they run, where Compose would leave them alone too: as many as asked for, all of them running,
+    /// made from this configuration and image.
+    pub(crate) fn unchanged(&self, project: &Project, service: &Service, image: &ImageFacts) -> Option<Release> {
+        let first_of = |name: &str| {
+            let of_name = self.all.iter().filter(|one| one.is_by_compose() && is_of(one, name));
+            of_name.min_by_key(|one| one.ordinal()).map(|one| one.id.clone())
+        };
+        let hash = project.compose_config(service.name.as_str())?.hash_with(first_of);
+        let is_as_wanted = |one: &&&Container| {
+            one.state == State::RUNNING && one.image == image.id && one.labels.get(compose::HASH) == Some(&hash)
+        };
+        let as_wanted = self.containers.iter().filter(is_as_wanted).count();
+        let is_unchanged = as_wanted == self.containers.len() && as_wanted == service.replicas as usize;
+        self.containers.first().filter(|_| is_unchanged && !self.is_ours_too)?.release()
+    }
+
+    /// What becomes of those that run: a sentence for people.
+    pub(crate) fn note(&self, treatment: &Treatment) -> Option<String> {
+        self.containers.iter().find(|one| one.is_up())?;
+        let moves = match (treatment.is_routed(), treatment.order) {
+            (true, Order::StartFirst) => {
+                ": when the new containers are healthy its own stop, and its ports and name move to the proxy, which takes about a second"
+            }
+            (true, Order::StopFirst) => ", and its ports and name move to the proxy",
+            (false, _) => "",
+        };
+        Some(format!("`docker compose` runs it so far, and it is taken over{moves}."))
+    }
+}
+
+fn is_of(one: &Container, service: &str) -> bool {
+    one.service().is_some_and(|name| name.as_str() == service)
 }

@@ -1,7 +1,7 @@
 //! What must be there before planning: images, and what releases are made of.
 
 use crate::{
-    adoption,
+    adoption::RunByCompose,
     create::{FileError, Ingredients, define},
     definition::DefinitionError,
     handle::{Handle, agent_error},
@@ -9,7 +9,7 @@ use crate::{
     labels, paths,
     service::{Foreign, Parts, service_spec},
     shared::{AT_ONCE, Tried, at_once},
-    treatment::treat,
+    treatment::{Treatment, treat},
 };
 use bollard::{errors::Error, query_parameters::ListVolumesOptions};
 use deploy_compose::model::{Mount, MountKind, Project, PullPolicy, Service, ServiceName};
@@ -18,7 +18,7 @@ use deploy_core::{
     target::TargetError,
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
 };
 
@@ -179,26 +179,28 @@ impl Handle {
         let paths = paths::look(project);
         let router = self.router_id();
         let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes: Vec::new() };
+        let mut left: BTreeSet<&ServiceName> = BTreeSet::new();
         for service in project.dependency_order() {
             let Some(image) = images.get(&service.name) else { continue };
+            let run_by_compose = RunByCompose::of(&containers, service);
+            let parts = |treatment: &Treatment, release| {
+                let (target, router, foreign) = (&self.target, &router, &foreign);
+                service_spec(&Parts { project, service, image, treatment, release, target, router, foreign })
+            };
+            let unchanged = run_by_compose.unchanged(project, service, image);
+            if let Some(release) = unchanged.filter(|_| service.lives_in().is_subset(&left)) {
+                left.insert(&service.name);
+                let spec = parts(&Treatment::left_to_compose(), release);
+                prepared.services.push(ServiceSpec { objects: Vec::new(), ..spec });
+                continue;
+            }
             let mut treatment = treat(project, service, image, &paths);
-            treatment.notes.extend(adoption::note(&containers, service, &treatment));
+            treatment.notes.extend(run_by_compose.note(&treatment));
             let ingredients = Ingredients { project, service, image, paths: &paths, treatment: &treatment, key: &key };
             let definition = define(ingredients)?;
             let id = definition.release_id(&key)?;
             let payload = definition.payload(&id)?;
-            let release = definition.release(id.clone());
-            let parts = Parts {
-                project,
-                service,
-                image,
-                treatment: &treatment,
-                release,
-                target: &self.target,
-                router: &router,
-                foreign: &foreign,
-            };
-            prepared.services.push(service_spec(&parts));
+            prepared.services.push(parts(&treatment, definition.release(id.clone())));
             prepared.payloads.insert(id, payload);
         }
         prepared.notes.extend(project.warnings.iter().map(ToString::to_string));

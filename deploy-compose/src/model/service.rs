@@ -1,12 +1,15 @@
 //! Services.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attachment, Build, Dependency, ExposedPort, Grant, Healthcheck, Isolation, Key, Logging, Mount, NetworkMode, Port,
-    Resources, Restart, ServiceName, UpdateConfig, is_default,
+    Attachment, Build, Dependency, ExposedPort, Grant, Healthcheck, Isolation, Key, Logging, Mount, Namespace,
+    NetworkMode, Port, Resources, Restart, ServiceName, UpdateConfig, is_default,
 };
 use crate::environment::EnvValue;
 
@@ -155,6 +158,18 @@ pub struct Service {
     /// How far it is shut off.
     #[serde(skip_serializing_if = "is_default")]
     pub isolation: Isolation,
+}
+
+impl Service {
+    /// The services whose network, processes or memory it shares: its containers live in one of theirs.
+    pub fn lives_in(&self) -> BTreeSet<&ServiceName> {
+        let network = match &self.network_mode {
+            Some(NetworkMode::Service(name)) => Some(name),
+            _ => None,
+        };
+        let namespaces = [&self.isolation.ipc, &self.isolation.pid];
+        namespaces.into_iter().flatten().filter_map(Namespace::service).chain(network).collect()
+    }
 }
 
 /// When an image is pulled.

@@ -168,11 +168,7 @@ impl Service {
     fn read_dependencies(&mut self, fields: &mut Fields<'_>) {
         self.depends_on = fields.take("depends_on").map(|at| Dependency::read_all(&at)).unwrap_or_default();
         let mut implied: Vec<ServiceName> = fields.take("links").map(|at| links(&at)).unwrap_or_default();
-        if let Some(NetworkMode::Service(name)) = &self.network_mode {
-            implied.push(name.clone());
-        }
-        let namespaces = [&self.isolation.ipc, &self.isolation.pid];
-        implied.extend(namespaces.into_iter().flatten().filter_map(|namespace| namespace.service().cloned()));
+        implied.extend(self.lives_in().into_iter().cloned());
         for name in implied {
             self.depends_on.entry(name).or_insert_with(|| Dependency::started(true));
         }

@@ -26,6 +26,12 @@ pub(crate) struct Treatment {
 }
 
 impl Treatment {
+    /// Of a service that Compose runs as it is wanted.
+    pub(crate) fn left_to_compose() -> Self {
+        let note = "`docker compose` runs it as the file has it, and it stays as it is.".to_owned();
+        Self { listeners: Vec::new(), order: Order::StartFirst, carried: Vec::new(), notes: vec![note] }
+    }
+
     /// Whether requests go through a proxy.
     pub(crate) fn is_routed(&self) -> bool {
         !self.listeners.is_empty()

@@ -25,9 +25,16 @@ struct ByCompose<'a> {
     port: Option<u16>,
     /// Mounted at `/data`.
     volume: Option<&'a str>,
+    /// Compose's hash of its configuration.
+    hash: String,
 }
 
-impl ByCompose<'_> {
+impl<'a> ByCompose<'a> {
+    /// One of a configuration that no file of ours has.
+    fn new(ground: &'a Ground, service: &'a str) -> Self {
+        Self { ground, service, version: "1", port: None, volume: None, hash: "ab12".repeat(16) }
+    }
+
     fn name(&self) -> String {
         format!("{}-{}-1", self.ground.name, self.service)
     }
@@ -72,7 +79,7 @@ impl ByCompose<'_> {
                 ("com.docker.compose.service", self.service),
                 ("com.docker.compose.container-number", "1"),
                 ("com.docker.compose.oneoff", "False"),
-                ("com.docker.compose.config-hash", &"ab12".repeat(16)),
+                ("com.docker.compose.config-hash", &self.hash),
             ])),
             host_config: Some(api::HostConfig {
                 network_mode: Some(network.clone()),
@@ -142,7 +149,7 @@ fn web(port: u16, version: &str, more: &str) -> String {
 async fn a_published_service_moves_behind_a_proxy_once_the_new_one_is_healthy() {
     let Some(ground) = Ground::new().await else { return };
     let port = free_port();
-    let composes = ByCompose { ground: &ground, service: "web", version: "1", port: Some(port), volume: None };
+    let composes = ByCompose { port: Some(port), ..ByCompose::new(&ground, "web") };
     composes.start().await;
     let slow = web(port, "2", "START_MS: '3000'");
     let prepared = ground.prepare(&ground.open(), &slow).await;
@@ -165,7 +172,7 @@ async fn a_published_service_moves_behind_a_proxy_once_the_new_one_is_healthy() 
 async fn a_broken_first_deployment_leaves_what_compose_runs_as_it_was() {
     let Some(ground) = Ground::new().await else { return };
     let port = free_port();
-    let composes = ByCompose { ground: &ground, service: "web", version: "1", port: Some(port), volume: None };
+    let composes = ByCompose { port: Some(port), ..ByCompose::new(&ground, "web") };
     composes.start().await;
     let before = ground.docker.inspect_container(&composes.name(), None).await.unwrap();
     let broken = web(port, "2", "START_MS: '60000', EXIT_MS: '1'");
@@ -181,7 +188,7 @@ async fn a_broken_first_deployment_leaves_what_compose_runs_as_it_was() {
 async fn what_compose_ran_comes_back_when_the_new_one_fails_behind_the_proxy() {
     let Some(ground) = Ground::new().await else { return };
     let port = free_port();
-    let composes = ByCompose { ground: &ground, service: "web", version: "1", port: Some(port), volume: None };
+    let composes = ByCompose { port: Some(port), ..ByCompose::new(&ground, "web") };
     composes.start().await;
     let before = ground.docker.inspect_container(&composes.name(), None).await.unwrap();
     let project = ground.open();
@@ -202,7 +209,7 @@ async fn what_compose_ran_comes_back_when_the_new_one_fails_behind_the_proxy() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_is_taken_over_with_its_volume() {
     let Some(ground) = Ground::new().await else { return };
-    let composes = ByCompose { ground: &ground, service: "db", version: "1", port: None, volume: Some("data") };
+    let composes = ByCompose { volume: Some("data"), ..ByCompose::new(&ground, "db") };
     composes.start().await;
     let text = "services:\n  db:\n    image: IMAGE\n    command: [/deploy, serve]\n    environment: { VERSION: '2' }\n    volumes: ['data:/data']\nvolumes:\n  data: {}\n";
     assert_eq!(ground.deploy(text, &Rolling).await.finish, Finish::Ended(End::Succeeded));
@@ -213,5 +220,36 @@ async fn a_database_is_taken_over_with_its_volume() {
     assert_eq!(mounts, [format!("{}_data", ground.name)]);
     let answer = ground.docker.inspect_container(&composes.name(), None).await;
     assert!(answer.is_err(), "two never wrote to one volume");
+    clear(&ground).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_compose_would_leave_alone_is_left_alone() {
+    let Some(ground) = Ground::new().await else { return };
+    let port = free_port();
+    let text = |version: &str| {
+        let db = "  db:\n    image: IMAGE\n    command: [/deploy, serve]\n    environment: { VERSION: '1' }\n    volumes: ['data:/data']\n";
+        format!("{}    depends_on: [db]\n{db}volumes:\n  data: {{}}\n", web(port, version, ""))
+    };
+    let project = ground.load(&text("1"));
+    let hash = |service: &str| project.compose_config(service).unwrap().hash();
+    let db = ByCompose { volume: Some("data"), hash: hash("db"), ..ByCompose::new(&ground, "db") };
+    let web = ByCompose { port: Some(port), hash: hash("web"), ..ByCompose::new(&ground, "web") };
+    for one in [&db, &web] {
+        one.start().await;
+    }
+    let look = async |one: &ByCompose<'_>| ground.docker.inspect_container(&one.name(), None).await.unwrap();
+    let (db_before, web_before) = (look(&db).await, look(&web).await);
+
+    assert_eq!(ground.deploy(&text("1"), &Rolling).await.finish, Finish::Unchanged);
+    let web_after = look(&web).await;
+    assert_eq!((web_after.id, web_after.state), (web_before.id, web_before.state));
+
+    assert_eq!(ground.deploy(&text("2"), &Rolling).await.finish, Finish::Ended(End::Succeeded));
+    assert_eq!(get(port).await.as_deref(), Some("2"));
+    let db_after = look(&db).await;
+    assert_eq!((&db_after.id, db_after.state), (&db_before.id, db_before.state.clone()), "never touched");
+    assert!(ground.docker.inspect_container(&web.name(), None).await.is_err());
+    assert_eq!(ground.deploy(&text("2"), &Rolling).await.finish, Finish::Unchanged);
     clear(&ground).await;
 }
