@@ -93,7 +93,7 @@ pub(crate) fn treat(project: &Project, service: &Service, image: &ImageFacts, pa
     notes.push(match order {
         Order::StartFirst => format!("The new containers start beside the old ones{comma}{why}."),
         Order::StopFirst if !listeners.is_empty() => {
-            format!("The old containers stop before the new ones start{comma}{why}; requests wait meanwhile.")
+            format!("The old containers stop before the new ones start{comma}{why}; requests wait meanwhile, for 30 s at most.")
         }
         Order::StopFirst => format!("The old containers stop before the new ones start{comma}{why}."),
     });

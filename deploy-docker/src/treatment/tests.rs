@@ -60,7 +60,7 @@ fn a_published_database_has_its_requests_held() {
     routed 3306:3306:bytes, StopFirst
     Requests to port 3306 go through a proxy, which switches them.
     Port 3306 is switched by connection, not by request, and the containers see the proxy's address as the client's.
-    The old containers stop before the new ones start, because it writes to the volume data, and two writers could damage that; requests wait meanwhile.
+    The old containers stop before the new ones start, because it writes to the volume data, and two writers could damage that; requests wait meanwhile, for 30 s at most.
     ");
 }
 
@@ -124,7 +124,7 @@ fn the_file_has_the_last_word_on_the_order() {
     insta::assert_snapshot!(said, @"
     routed 80:80:detect, StopFirst
     Requests to port 80 go through a proxy, which switches them.
-    The old containers stop before the new ones start, as `deploy.update_config.order` says; requests wait meanwhile.
+    The old containers stop before the new ones start, as `deploy.update_config.order` says; requests wait meanwhile, for 30 s at most.
     ");
 }
 

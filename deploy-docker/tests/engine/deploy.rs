@@ -6,6 +6,13 @@ use deploy_core::{
     model::End,
     strategy::{BlueGreen, Rolling},
 };
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 fn web(port: u16, version: &str, replicas: u32) -> String {
     format!(
@@ -28,5 +35,40 @@ async fn four_replicas_are_routed_and_replaced() {
     let states: Vec<_> = ground.containers().await.into_iter().map(|(_, state)| state).collect();
     assert_eq!(states.iter().filter(|state| *state == "running").count(), 5, "{states:?}");
     assert_eq!(states.iter().filter(|state| *state == "exited").count(), 4, "{states:?}");
+    ground.clear().await;
+}
+
+/// Its one container stops before the next one starts: the proxy holds what comes meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_service_with_data_of_its_own_loses_no_request() {
+    let Some(ground) = Ground::new().await else { return };
+    let port = free_port();
+    let text = |version: &str| {
+        format!(
+            "services:\n  app:\n    image: IMAGE\n    command: [/deploy, serve]\n    environment: {{ VERSION: '{version}', START_MS: '1000' }}\n    ports: ['127.0.0.1:{port}:8080']\n    volumes: ['data:/data']\nvolumes:\n  data: {{}}\n"
+        )
+    };
+    assert_eq!(ground.deploy(&text("1"), &Rolling).await.finish, Finish::Ended(End::Succeeded));
+    let over = Arc::new(AtomicBool::new(false));
+    let clients = (0..8).map(|_| {
+        let over = Arc::clone(&over);
+        tokio::spawn(async move {
+            let mut answers = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                answers.push(get(port).await);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            answers
+        })
+    });
+    let clients: Vec<_> = clients.collect();
+    let report = ground.deploy(&text("2"), &Rolling).await;
+    over.store(true, Ordering::Relaxed);
+    assert_eq!(report.finish, Finish::Ended(End::Succeeded));
+    for client in clients {
+        let answers = client.await.unwrap();
+        assert_eq!(answers.iter().filter(|answer| answer.is_none()).count(), 0, "of {}", answers.len());
+    }
+    assert_eq!(get(port).await.as_deref(), Some("2"));
     ground.clear().await;
 }

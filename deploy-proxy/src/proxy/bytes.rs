@@ -31,7 +31,7 @@ pub(crate) async fn serve(
 async fn reach(serving: &Serving, backend_port: u16) -> Option<(TcpStream, InFlight)> {
     let mut failed: Option<Arc<Backend>> = None;
     for _ in 0..2 {
-        let in_flight = serving.enter(failed.as_ref())?;
+        let in_flight = serving.enter_in_time(failed.as_ref()).await?;
         let backend = Arc::clone(in_flight.backend());
         let connected = connect(&backend.address(backend_port), serving.timeouts().connect).await;
         backend.connected(connected.is_ok());

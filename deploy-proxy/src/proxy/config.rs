@@ -59,7 +59,8 @@ pub enum BadArguments {
 impl Config {
     /// How the arguments are written.
     pub const USAGE: &str = "proxy --service NAME --state FOLDER [--listen [ADDRESS:]PORT[:BACKEND_PORT][:http|bytes|detect]]... \
-        [--grace MS] [--connect-timeout MS] [--upstream-idle MS] [--client-idle MS] [--head-timeout MS] [--response-timeout MS]";
+        [--grace MS] [--connect-timeout MS] [--upstream-idle MS] [--client-idle MS] [--head-timeout MS] [--response-timeout MS] \
+        [--hold MS]";
 
     /// A proxy for a service with its state in a folder, with no port open and the usual timeouts.
     #[must_use]
@@ -95,6 +96,7 @@ impl Config {
                 "--client-idle" => config.timeouts.client_idle = millis(&option, value()?)?,
                 "--head-timeout" => config.timeouts.head = millis(&option, value()?)?,
                 "--response-timeout" => config.timeouts.response_header = Some(millis(&option, value()?)?),
+                "--hold" => config.timeouts.hold = millis(&option, value()?)?,
                 _ => return Err(BadArguments::Unknown(option)),
             }
         }

@@ -121,7 +121,7 @@ impl Client {
         let mut failed: Option<Arc<Backend>> = None;
         let mut fresh = false;
         loop {
-            let Some(in_flight) = self.serving.enter(failed.as_ref()) else {
+            let Some(in_flight) = self.serving.enter_in_time(failed.as_ref()).await else {
                 return unavailable();
             };
             let backend = Arc::clone(in_flight.backend());

@@ -10,6 +10,7 @@
 //! - A change of routes loses nothing: a request is counted on a backend before that backend could be seen as drained.
 //! - A request is sent twice only where it makes no difference: when nothing of it was sent before, or when it is
 //!   idempotent, without a body, and a connection that had been idle ended without a byte of an answer.
+//! - Where no backend receives, a request waits for one, until the last one has been gone for 30 s.
 //! - What passes is framed in one way only: a request whose length can be understood in two ways is answered 400.
 
 mod backend;
@@ -20,6 +21,7 @@ mod commands;
 mod config;
 mod detect;
 mod headers;
+mod holding;
 mod http;
 mod init;
 mod listener;

@@ -7,6 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use super::backend::{Backend, InFlight};
 use super::closing::Closing;
+use super::holding::Holding;
 use super::table::Table;
 use super::timeouts::Timeouts;
 use crate::control::{InstanceName, ListenerSpec, Routes, Stats};
@@ -17,6 +18,7 @@ pub(crate) struct Serving {
     table: ArcSwap<Table>,
     /// All that are routed, and those gone that something is still in flight to. Looked at by commands only.
     known: Mutex<Vec<Arc<Backend>>>,
+    holding: Holding,
     timeouts: Timeouts,
     closing: Closing,
     connections: TaskTracker,
@@ -27,6 +29,7 @@ impl Serving {
         Self {
             table: ArcSwap::default(),
             known: Mutex::default(),
+            holding: Holding::new(),
             timeouts,
             closing: Closing::default(),
             connections: TaskTracker::new(),
@@ -46,6 +49,17 @@ impl Serving {
                 return None;
             }
             table = newer;
+        }
+    }
+
+    /// The same; where no backend receives, waits until one does, for as long as requests are held.
+    pub(crate) async fn enter_in_time(&self, except: Option<&Arc<Backend>>) -> Option<InFlight> {
+        if let Some(in_flight) = self.enter(except) {
+            return Some(in_flight);
+        }
+        tokio::select! {
+            in_flight = self.holding.until(self.timeouts.hold, || self.enter(except)) => in_flight,
+            () = self.closing.wait() => None,
         }
     }
 
@@ -81,6 +95,7 @@ impl Serving {
             routed.push((backend, spec.weight));
         }
         let table = Arc::new(Table::new(routed.clone()));
+        let someone_receives = table.receives();
         self.table.store(table);
         let receives =
             |backend: &Arc<Backend>| routed.iter().any(|(other, weight)| *weight > 0 && Arc::ptr_eq(backend, other));
@@ -93,6 +108,7 @@ impl Serving {
             }
         }
         self.forget(&mut known);
+        self.holding.changed(someone_receives);
     }
 
     /// Every backend of that name: the one in the routes, and those of earlier routes that are still busy.

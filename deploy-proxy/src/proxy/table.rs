@@ -63,6 +63,11 @@ impl Table {
         &self.backends
     }
 
+    /// Whether any backend receives.
+    pub(crate) fn receives(&self) -> bool {
+        self.total > 0
+    }
+
     /// Counts a request in on the backend whose turn it is, not on `except` while there is another. `None` where no
     /// backend receives.
     pub(crate) fn enter(&self, except: Option<&Arc<Backend>>) -> Option<InFlight> {

@@ -22,6 +22,9 @@ pub struct Timeouts {
     pub response_header: Option<Duration>,
     /// For the first bytes of a connection whose protocol is detected, before a backend is listened to: 100 ms.
     pub silence: Duration,
+    /// For an instance that receives, from when the last one left, then 503 (or the end of a connection): 30 s, in which a
+    /// service whose old instance must stop before the new one starts is back; clients rarely wait for longer.
+    pub hold: Duration,
 }
 
 impl Default for Timeouts {
@@ -33,6 +36,7 @@ impl Default for Timeouts {
             head: Duration::from_secs(60),
             response_header: None,
             silence: Duration::from_millis(100),
+            hold: Duration::from_secs(30),
         }
     }
 }

@@ -98,8 +98,20 @@ async fn a_backend_that_refuses_is_passed_over() {
 
 #[tokio::test]
 async fn without_a_backend_the_connection_is_closed() {
-    let web = Web::new("bytes").await;
+    let web = Web::with("bytes", |config| config.timeouts.hold = Duration::ZERO).await;
     assert_eq!(web.connect().await.rest().await, "");
+}
+
+#[tokio::test]
+async fn between_two_backends_a_connection_waits() {
+    let web = Web::new("bytes").await;
+    let mut wire = web.connect().await;
+    let waiting = tokio::spawn(async move { say(&mut wire, "hello\n").await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!waiting.is_finished());
+    let server = lines("a").await;
+    web.route([backend("a", server.address)]).await;
+    assert!(waiting.await.unwrap().is_some());
 }
 
 #[tokio::test]

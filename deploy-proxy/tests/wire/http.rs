@@ -222,7 +222,7 @@ async fn an_upgrade_that_is_declined_is_an_ordinary_answer() {
 
 #[tokio::test]
 async fn without_a_backend_the_answer_is_to_come_again() {
-    let web = Web::new("http").await;
+    let web = Web::with("http", |config| config.timeouts.hold = Duration::ZERO).await;
     let mut wire = web.connect().await;
     wire.send(GET).await;
     let head = wire.head().await.unwrap();
@@ -232,6 +232,32 @@ async fn without_a_backend_the_answer_is_to_come_again() {
     web.route([backend("a", server.address)]).await;
     wire.until("\n").await.unwrap();
     assert_eq!(wire.get("/").await, Some((200, "a".into())));
+}
+
+#[tokio::test]
+async fn between_two_backends_requests_wait() {
+    let (web, old) = (Web::new("http").await, Server::named("old", Duration::ZERO).await);
+    web.route([backend("old", old.address)]).await;
+    let mut wire = web.connect().await;
+    assert_eq!(wire.get("/").await, Some((200, "old".into())));
+    web.route([]).await;
+    let waiting = tokio::spawn(async move { wire.get("/").await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!waiting.is_finished());
+    let new = Server::named("new", Duration::ZERO).await;
+    web.route([backend("new", new.address)]).await;
+    assert_eq!(waiting.await.unwrap(), Some((200, "new".into())));
+}
+
+#[tokio::test]
+async fn what_waits_is_told_to_come_again_when_the_proxy_ends() {
+    let web = Web::new("http").await;
+    let mut wire = web.connect().await;
+    wire.send(GET).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let ends = tokio::spawn(web.running.stop(Duration::from_secs(10)));
+    assert!(wire.head().await.unwrap().starts_with("HTTP/1.1 503 "));
+    ends.await.unwrap();
 }
 
 #[tokio::test]

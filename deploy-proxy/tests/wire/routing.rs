@@ -154,7 +154,10 @@ async fn idle_connections_are_closed_before_a_drain_is_answered() {
         }
     })
     .await;
-    let web = Web::with("http", |config| config.timeouts.upstream_idle = Duration::from_secs(3600)).await;
+    let web = Web::with("http", |config| {
+        (config.timeouts.upstream_idle, config.timeouts.hold) = (Duration::from_secs(3600), Duration::ZERO);
+    })
+    .await;
     web.route([backend("a", server.address)]).await;
     web.connect().await.get("/").await.unwrap();
     assert_eq!(open.load(Ordering::SeqCst), 1);
