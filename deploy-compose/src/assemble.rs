@@ -59,6 +59,7 @@ pub(crate) fn assemble(sources: Sources, root: &Node, mut findings: Findings) ->
         files: sources.files,
         profiles: sources.profiles,
         services,
+        inactive: declared.inactive.iter().map(|name| name.as_str().into()).collect(),
         networks,
         volumes,
         secrets,

@@ -1,9 +1,15 @@
 //! What plain Compose runs of a service that is deployed for the first time: taken over, or left as it is.
 
-use crate::{container::Container, image::ImageFacts, labels::compose, treatment::Treatment};
+use crate::{
+    container::Container,
+    image::ImageFacts,
+    labels::{self, compose},
+    treatment::Treatment,
+};
 use bollard::models::ContainerSummaryStateEnum as State;
 use deploy_compose::model::{Project, Service};
-use deploy_core::model::{Order, Release};
+use deploy_core::model::{Order, Release, ServiceName};
+use std::collections::BTreeMap;
 
 /// A service's containers that Compose made.
 pub(crate) struct RunByCompose<'a> {
@@ -48,6 +54,26 @@ impl<'a> RunByCompose<'a> {
         };
         Some(format!("`docker compose` runs it so far, and it is taken over{moves}."))
     }
+}
+
+/// Services that run and that the file doesn't have, as a sentence each. They may have been taken out or called otherwise;
+/// Compose leaves them running, too.
+pub(crate) fn orphans(all: &[Container], project: &Project) -> Vec<String> {
+    let is_known = |name: &str| project.services.contains_key(name) || project.inactive.contains(name);
+    let mut orphans: BTreeMap<ServiceName, Vec<&str>> = BTreeMap::new();
+    for one in all.iter().filter(|one| [labels::INSTANCE, labels::PROXY].contains(&one.kind()) && one.is_up()) {
+        if let Some(name) = one.service().filter(|name| !is_known(name.as_str())) {
+            orphans.entry(name).or_default().push(&one.name);
+        }
+    }
+    let sentence = |(service, mut names): (ServiceName, Vec<&str>)| {
+        names.sort_unstable();
+        let names = names.join(" ");
+        format!(
+            "{service} isn't in the file and goes on running: if it was taken out, end it with `docker rm -f {names}`."
+        )
+    };
+    orphans.into_iter().map(sentence).collect()
 }
 
 fn is_of(one: &Container, service: &str) -> bool {

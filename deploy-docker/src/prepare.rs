@@ -1,7 +1,7 @@
 //! What must be there before planning: images, and what releases are made of.
 
 use crate::{
-    adoption::RunByCompose,
+    adoption::{RunByCompose, orphans},
     create::{FileError, Ingredients, define},
     definition::DefinitionError,
     handle::{Handle, agent_error},
@@ -203,6 +203,7 @@ impl Handle {
             prepared.services.push(parts(&treatment, definition.release(id.clone())));
             prepared.payloads.insert(id, payload);
         }
+        prepared.notes.extend(orphans(&containers, project));
         prepared.notes.extend(project.warnings.iter().map(ToString::to_string));
         Ok(prepared)
     }

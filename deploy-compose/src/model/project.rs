@@ -23,6 +23,9 @@ pub struct Project {
     pub profiles: Vec<String>,
     /// Its services, as far as their profiles are active.
     pub services: BTreeMap<ServiceName, Service>,
+    /// The names of its services whose profiles aren't active.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub inactive: BTreeSet<ServiceName>,
     /// The networks that these services join, `default` among them if one does.
     pub networks: BTreeMap<Key, Network>,
     /// The named volumes that these services mount.

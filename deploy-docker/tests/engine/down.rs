@@ -55,3 +55,20 @@ async fn nothing_is_left_but_data_that_was_to_stay() {
     assert_eq!((ground.containers().await, volumes(&ground).await), (Vec::new(), Vec::new()));
     ground.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_the_file_no_longer_has_is_named() {
+    let Some(ground) = Ground::new().await else { return };
+    let worker = "  worker:\n    image: IMAGE\n    command: [/deploy, serve]\n";
+    let web = "services:\n  web:\n    image: IMAGE\n    command: [/deploy, serve]\n    expose: [8080]\n";
+    assert_eq!(ground.deploy(&format!("{web}{worker}"), &Rolling).await.finish, Finish::Ended(End::Succeeded));
+    let notes = async |text: &str| ground.prepare(&ground.open(), text).await.notes;
+    assert_eq!(notes(&format!("{web}{worker}")).await, [""; 0]);
+    let without = notes(web).await.join("\n");
+    assert!(
+        without.starts_with("worker isn't in the file and goes on running") && without.contains("-worker-"),
+        "{without}"
+    );
+    assert_eq!(notes(&format!("{web}{worker}    profiles: [night]\n")).await, [""; 0], "it is in the file");
+    ground.clear().await;
+}
