@@ -3,7 +3,7 @@
 use super::ShowError;
 use deploy_core::{
     journal::Record,
-    model::{Event, Op, Plan, StepId},
+    model::{End, Event, Op, Plan, StepId},
     observer::{Notice, Progress},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -212,6 +212,12 @@ impl Ended {
     /// The journal's records, with the time since the process's start.
     pub fn records(&self) -> impl Iterator<Item = (Duration, &Record)> {
         self.heard.iter().filter_map(|heard| Some((heard.at, heard.record()?)))
+    }
+
+    /// Whether its deployment was given up before anything had changed.
+    pub fn is_cancelled(&self) -> bool {
+        let end = self.records().last().map(|(_, record)| &record.event);
+        matches!(end, Some(Event::Ended(End::Cancelled { .. })))
     }
 
     /// The number of the last record that it wrote; 0 of none.

@@ -1,5 +1,6 @@
 //! The deployer is killed after each record of its journal and at random moments; then the same command runs again, from
-//! another folder. After every second random moment it is `deploy resume` instead.
+//! another folder. After every second random moment it is `deploy resume` instead, and where that has no configuration yet,
+//! the command after it.
 
 use super::{
     Args, Ask, Connections, Faults, Project, Recipe, ShowError, Table, Traffic,
@@ -156,10 +157,14 @@ impl Play<'_> {
                 Left::Interrupted if by_resume => Some(Ask::resume()),
                 _ => Some(act.ask.clone().elsewhere()),
             };
-            let again = match again {
+            let mut again = match again {
                 Some(ask) => Some(self.project.run(&ask).await?),
                 None => None,
             };
+            // before its configuration was stored, a release can't be had without its file
+            if by_resume && again.as_ref().is_some_and(Ended::is_cancelled) {
+                again = Some(self.project.run(&act.ask.clone().elsewhere()).await?);
+            }
             let report = traffic.stop().await?;
             let status = again.as_ref().map_or(first.code(), Ended::code);
             let again_took = again.as_ref().map_or_else(|| "-".into(), |again| seconds(again.took));
