@@ -25,6 +25,8 @@ impl Shop {
         let host = match DockerHost::connect(&ConnectOptions::from_env()).await {
             Ok(host) => host,
             Err(error) => {
+                let may_skip = std::env::var("DEPLOY_TEST_ENGINE").as_deref() != Ok("required");
+                assert!(may_skip, "{error}");
                 eprintln!("skipped, because no Docker Engine answers: {error}");
                 return None;
             }

@@ -19,8 +19,6 @@ pub(crate) struct Handle {
     shared: Shared,
     pub(crate) image: ProxyImage,
     agent: Arc<Mutex<InUse>>,
-    /// Whether nothing may be started just to look.
-    pub(crate) read_only: bool,
 }
 
 impl Deref for Handle {
@@ -32,8 +30,8 @@ impl Deref for Handle {
 }
 
 impl Handle {
-    pub(crate) fn new(shared: Shared, image: ProxyImage, read_only: bool) -> Self {
-        Self { shared, image, agent: Arc::default(), read_only }
+    pub(crate) fn new(shared: Shared, image: ProxyImage) -> Self {
+        Self { shared, image, agent: Arc::default() }
     }
 
     pub(crate) fn in_use(&self) -> &Mutex<InUse> {

@@ -31,8 +31,6 @@ pub struct OpenOptions {
     /// An image that holds an executable with our hook at `/deploy`, for proxies and the agent. Absent: this program's
     /// own executable, which must be static and run on the Engine's platform.
     pub proxy_image: Option<String>,
-    /// Start nothing just to look: routes are then read from the proxies' logs, and stored payloads aren't known.
-    pub read_only: bool,
 }
 
 /// A project on an Engine.
@@ -62,7 +60,7 @@ impl DockerHost {
     pub fn open(&self, project: &str, options: OpenOptions) -> DockerProject {
         let shared =
             Shared { connection: self.connection.clone(), project: project.to_owned(), target: TargetId::new(project) };
-        let handle = Handle::new(shared, ProxyImage::new(options.proxy_image), options.read_only);
+        let handle = Handle::new(shared, ProxyImage::new(options.proxy_image));
         DockerProject { handle, config_folder: self.config_folder.clone() }
     }
 }

@@ -20,8 +20,9 @@ use std::{collections::BTreeSet, sync::Arc};
 /// How long somebody else's deployment is waited for before configurations are stored.
 const LEASE_WAIT: Millis = Millis::from_secs(300);
 
-/// Shows what `up` would do. Images are pulled and built, because a plan names releases by what they are made of; nothing
-/// else changes, except that `--out` stores the configurations, so that the plan can be run without its files.
+/// Shows what `up` would do. Images are pulled and built, because a plan names releases by what they are made of, and the
+/// project gets its state volume with the key of their hashes; nothing else changes, except that `--out` stores the
+/// configurations, so that the plan can be run without its files.
 ///
 /// # Errors
 /// What keeps it from being planned.

@@ -74,7 +74,7 @@ impl Shared {
         Ok(Started { container, joins_networks, client })
     }
 
-    /// Whether the project has state, which only a deployment makes.
+    /// Whether the project has state, which only a deployment and its plan make.
     pub(crate) async fn has_state(&self) -> Result<bool, TargetError> {
         let name = self.state_volume();
         let found = if_there(self.docker().inspect_volume(&name).await);

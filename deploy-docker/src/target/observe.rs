@@ -9,13 +9,10 @@ use crate::{
     routes::shares,
     shared::{Tried, at_once},
 };
-use bollard::query_parameters::LogsOptions;
 use deploy_core::{
     model::{Instance, InstanceState, Observed, ReleaseId, ServiceName, Shares, WorkloadRef, World},
     target::TargetError,
 };
-use deploy_proxy::control::RouteState;
-use futures_util::TryStreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many containers are looked at side by side.
@@ -91,32 +88,16 @@ impl Handle {
         services: &[ServiceName],
     ) -> Result<BTreeMap<ServiceName, Shares>, TargetError> {
         let proxies = all.iter().filter(|one| one.kind() == labels::PROXY && one.is_up());
-        let proxies = proxies.filter_map(|one| one.service().map(|service| (service, one)));
         let mut routes = BTreeMap::new();
-        for (service, proxy) in proxies.filter(|(service, _)| services.contains(service)) {
-            let state = match self.read_only {
-                true => self.last_words(proxy).await?,
-                false => self.proxy(&service).await?.routes().await.map_err(proxy_error)?,
-            };
+        for service in proxies.filter_map(Container::service).filter(|service| services.contains(service)) {
+            let state = self.proxy(&service).await?.routes().await.map_err(proxy_error)?;
             let shares = shares(&state.routes)?;
             routes.insert(service, shares);
         }
         Ok(routes)
     }
 
-    /// A proxy's routes as its log tells them: its last line is always the routes in force.
-    async fn last_words(&self, proxy: &Container) -> Result<RouteState, TargetError> {
-        let options = LogsOptions { stdout: true, tail: "1".to_owned(), ..Default::default() };
-        let lines = self.docker().logs(&proxy.name, Some(options)).map_ok(|line| line.into_bytes());
-        let lines: Vec<_> = lines.try_collect().await.tried(|| format!("read the log of {}", proxy.name))?;
-        let line = lines.concat();
-        Ok(serde_json::from_slice(&line).unwrap_or_default())
-    }
-
     async fn stored(&self) -> Result<BTreeSet<ReleaseId>, TargetError> {
-        if self.read_only {
-            return Ok(BTreeSet::new());
-        }
         let stored = self.agent().await?.stored().await.map_err(agent_error)?;
         Ok(stored.into_iter().collect())
     }

