@@ -47,6 +47,9 @@ pub(crate) struct Content {
     /// Files that are copied into each container before its start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) files: Vec<CopiedFile>,
+    /// The releases in whose containers it lives: a new one of those makes a new one of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) lives_in: BTreeMap<ServiceName, ReleaseId>,
     /// Paths whose anonymous volume goes on from one container to the next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) carried: Vec<String>,
@@ -227,6 +230,7 @@ mod tests {
             container_name: None,
             networks: Vec::new(),
             files: vec![file],
+            lives_in: BTreeMap::new(),
             carried: Vec::new(),
             by_compose: false,
             bound: BTreeMap::new(),

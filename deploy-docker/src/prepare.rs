@@ -179,7 +179,7 @@ impl Handle {
         let paths = paths::look(project);
         let router = self.router_id();
         let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes: Vec::new() };
-        let mut left: BTreeSet<&ServiceName> = BTreeSet::new();
+        let (mut releases, mut left) = (BTreeMap::new(), BTreeSet::new());
         for service in project.dependency_order() {
             let Some(image) = images.get(&service.name) else { continue };
             let run_by_compose = RunByCompose::of(&containers, service);
@@ -190,15 +190,24 @@ impl Handle {
             let unchanged = run_by_compose.unchanged(project, service, image);
             if let Some(release) = unchanged.filter(|_| service.lives_in().is_subset(&left)) {
                 left.insert(&service.name);
+                releases.insert(&service.name, release.id.clone());
                 let spec = parts(&Treatment::left_to_compose(), release);
                 prepared.services.push(ServiceSpec { objects: Vec::new(), ..spec });
                 continue;
             }
             let mut treatment = treat(project, service, image, &paths);
             treatment.notes.extend(run_by_compose.note(&treatment));
-            let ingredients = Ingredients { project, service, image, paths: &paths, treatment: &treatment, key: &key };
-            let definition = define(ingredients)?;
+            let definition = define(Ingredients {
+                project,
+                service,
+                image,
+                paths: &paths,
+                treatment: &treatment,
+                releases: &releases,
+                key: &key,
+            })?;
             let id = definition.release_id(&key)?;
+            releases.insert(&service.name, id.clone());
             let payload = definition.payload(&id)?;
             prepared.services.push(parts(&treatment, definition.release(id.clone())));
             prepared.payloads.insert(id, payload);

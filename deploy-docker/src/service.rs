@@ -80,6 +80,7 @@ pub(crate) fn service_spec(parts: &Parts<'_>) -> ServiceSpec {
         drain_by: DRAIN_BY,
         stop_by: Millis::from(service.stop_grace_period.unwrap_or(STOP_BY)),
         needs: needs.map(|name| name.as_str().into()).collect(),
+        lives_in: service.lives_in().into_iter().map(|name| name.as_str().into()).collect(),
         objects: objects(parts),
         keep_failed: false,
         notes: treatment.notes.clone(),

@@ -186,6 +186,7 @@ impl LocalService {
             drain_by: self.drain_by,
             stop_by: self.stop_by,
             needs: self.needs.clone(),
+            lives_in: Vec::new(),
             objects: proxy.into_iter().collect(),
             keep_failed: self.keep_failed,
             notes,

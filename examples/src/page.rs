@@ -24,6 +24,7 @@ pub fn page(service: ServiceName, version: impl Into<String>, html: &str) -> Req
         drain_by: Millis::ZERO,
         stop_by: Millis::ZERO,
         needs: Vec::new(),
+        lives_in: Vec::new(),
         objects: Vec::new(),
         keep_failed: false,
         notes: Vec::new(),

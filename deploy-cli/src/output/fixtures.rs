@@ -31,6 +31,7 @@ pub(crate) fn spec(service: &str, version: &str, count: u32) -> ServiceSpec {
         drain_by: Millis::from_secs(30),
         stop_by: Millis::from_secs(10),
         needs: Vec::new(),
+        lives_in: Vec::new(),
         objects: Vec::new(),
         keep_failed: false,
         notes: vec!["requests reach it through a proxy that publishes port 8080".into()],

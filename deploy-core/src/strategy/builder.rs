@@ -1,4 +1,8 @@
-use super::{PlanInput, line::Line, situation::Situation};
+use super::{
+    PlanInput,
+    line::{Line, Pending},
+    situation::Situation,
+};
 use crate::model::{
     Expect, Fact, Guard, Millis, Object, ObjectRef, OnFailure, Op, PLAN_FORMAT, Plan, PlanError, ServiceName,
     ServiceSpec, Share, Step, StepId, Undo, WorkloadRef,
@@ -15,7 +19,7 @@ pub(crate) const MAKE: Millis = Millis::from_secs(120);
 /// Steps are called `web/start` and `network front/apply`: what is done comes last, and nothing is done to services that is
 /// done to objects, so no two have one name, whatever people call their services and networks.
 pub(super) struct Builder<'a> {
-    input: &'a PlanInput,
+    pub(super) input: &'a PlanInput,
     /// What services stand on that are wanted, or that this plan isn't about.
     needed: BTreeSet<&'a ObjectRef>,
     /// What only releases stood on that this plan ends, each after what it stands on itself.
@@ -25,8 +29,10 @@ pub(super) struct Builder<'a> {
     basis: Vec<Fact>,
     /// The last step of each object that several services stand on.
     applied: BTreeMap<ObjectRef, StepId>,
+    /// The services that aren't planned yet.
+    pub(super) pending: BTreeMap<ServiceName, Pending<'a>>,
     /// What must end before a service counts as healthy.
-    healthy: BTreeMap<ServiceName, Vec<StepId>>,
+    pub(super) healthy: BTreeMap<ServiceName, Vec<StepId>>,
 }
 
 /// Plans every service in the order of their needs.
@@ -45,23 +51,30 @@ pub(super) fn plan<'a>(
         guards: Vec::new(),
         basis: Vec::new(),
         applied: BTreeMap::new(),
+        pending: BTreeMap::new(),
         healthy: BTreeMap::new(),
     };
-    for spec in by_needs(&input.wanted)? {
-        let mut situation = Situation::of(input, spec);
+    let order = by_needs(&input.wanted)?;
+    for spec in &order {
+        let situation = Situation::of(input, spec);
         if let Some(why) = stays_routed(input, &situation) {
             let (strategy, service) = (strategy.into(), spec.release.service.clone());
             return Err(PlanError::Unsuitable { strategy, service, why: why.into() });
         }
         builder.note_basis(&situation);
         builder.note_unneeded(&situation);
-        let unchanged = situation.is_unchanged();
+        builder.pending.insert(spec.release.service.clone(), Pending::new(situation));
+    }
+    for spec in order {
+        let service = spec.release.service.clone();
+        let Some(mut pending) = builder.pending.remove(&service) else { continue };
+        let unchanged = pending.situation.is_unchanged();
         if unchanged {
             // nothing else is in the way
-            situation.coming.clear();
+            pending.situation.coming.clear();
         }
-        let after = builder.foundations(&situation);
-        let mut line = Line::new(&mut builder, situation, after);
+        pending.after.extend(builder.foundations(&pending.situation));
+        let mut line = Line::new(&mut builder, pending);
         if !unchanged {
             if line.situation.leaves_router() {
                 line.leave_router();
@@ -69,7 +82,7 @@ pub(super) fn plan<'a>(
             steps(&mut line);
             line.apply_coming();
         }
-        let (service, after) = (spec.release.service.clone(), line.ends_with());
+        let after = line.rest().after;
         builder.healthy.insert(service, after);
     }
     builder.clear();

@@ -20,6 +20,19 @@ pub(super) struct Line<'b, 'a> {
     numbers: BTreeMap<&'static str, u32>,
 }
 
+/// A service's line that isn't written yet, or of which only the beginning is.
+pub(super) struct Pending<'a> {
+    pub(super) situation: Situation<'a>,
+    pub(super) after: Vec<StepId>,
+    numbers: BTreeMap<&'static str, u32>,
+}
+
+impl<'a> Pending<'a> {
+    pub(super) fn new(situation: Situation<'a>) -> Self {
+        Self { situation, after: Vec::new(), numbers: BTreeMap::new() }
+    }
+}
+
 /// A set whose size changes.
 pub(super) struct Resize {
     pub(super) workload: WorkloadRef,
@@ -28,13 +41,14 @@ pub(super) struct Resize {
 }
 
 impl<'b, 'a> Line<'b, 'a> {
-    pub(super) fn new(builder: &'b mut Builder<'a>, situation: Situation<'a>, after: Vec<StepId>) -> Self {
-        Self { builder, situation, after, started: false, numbers: BTreeMap::new() }
+    pub(super) fn new(builder: &'b mut Builder<'a>, pending: Pending<'a>) -> Self {
+        let Pending { situation, after, numbers } = pending;
+        Self { builder, situation, after, started: false, numbers }
     }
 
-    /// What must end before whatever comes next.
-    pub(super) fn ends_with(self) -> Vec<StepId> {
-        self.after
+    /// What the line ends with, to be gone on with.
+    pub(super) fn rest(self) -> Pending<'a> {
+        Pending { situation: self.situation, after: self.after, numbers: self.numbers }
     }
 
     fn step(
@@ -69,6 +83,39 @@ impl<'b, 'a> Line<'b, 'a> {
     /// Ends all that is routed of a service that is to be reached directly, and what its requests came through: that has its
     /// names and ports until it is gone.
     pub(super) fn leave_router(&mut self) {
+        self.end_routed();
+        for front in std::mem::take(&mut self.situation.fronts) {
+            let step = delete("Stop the old", front, std::mem::take(&mut self.after), OnFailure::Unwind);
+            self.after = vec![step.id.clone()];
+            self.builder.steps.push(step);
+        }
+        self.situation.router = None;
+    }
+
+    /// Ends all that runs of a service that lives in another's instances, before those end.
+    pub(super) fn move_out(&mut self, comes_back: bool) {
+        self.end_routed();
+        let (workload, asked) = (self.situation.new.clone(), std::mem::take(&mut self.situation.new_asked));
+        if asked == 0 {
+            return;
+        }
+        self.drain(&workload);
+        let ServiceSpec { check, clocks, .. } = self.situation.spec;
+        let undo = match comes_back {
+            true => Undo::Do { ops: grow_back(&workload, Count::Exactly(asked), check, *clocks) },
+            false => Undo::Nothing,
+        };
+        self.stop(Resize { workload, from: asked, to: 0 }, undo);
+    }
+
+    /// Ends what lives in the service's instances, before those end.
+    fn end_lodgers(&mut self) {
+        let (service, come_back) = (&self.situation.spec.release.service, !self.situation.olds.is_empty());
+        self.after = self.builder.end_lodgers(service, come_back, std::mem::take(&mut self.after));
+    }
+
+    /// Sends no more requests to what runs of other releases, lets them end, and stops it.
+    fn end_routed(&mut self) {
         self.route(Shares::none());
         for old in 0..self.situation.olds.len() {
             let (workload, asked) = (self.situation.olds[old].workload.clone(), self.situation.olds[old].asked);
@@ -77,13 +124,7 @@ impl<'b, 'a> Line<'b, 'a> {
             }
             self.end(old, asked);
         }
-        for front in std::mem::take(&mut self.situation.fronts) {
-            let step = delete("Stop the old", front, std::mem::take(&mut self.after), OnFailure::Unwind);
-            self.after = vec![step.id.clone()];
-            self.builder.steps.push(step);
-        }
         self.situation.olds.clear();
-        self.situation.router = None;
     }
 
     /// Puts the new release, once it is healthy, behind a router in the place of what clients reach directly.
@@ -135,6 +176,10 @@ impl<'b, 'a> Line<'b, 'a> {
         if from == to && !self.situation.can.owns_counts || from > 0 && self.situation.can.owns_counts {
             return;
         }
+        if to == 0 || from == 0 && self.situation.olds.is_empty() {
+            // what they lived in is gone, or about to go
+            self.end_lodgers();
+        }
         self.started |= from < to;
         let workload = self.situation.new.clone();
         let keep = self.situation.new_known || self.situation.spec.keep_failed;
@@ -160,6 +205,7 @@ impl<'b, 'a> Line<'b, 'a> {
 
     /// Starts those again that are asked for and have ended.
     fn revive(&mut self, count: u32) {
+        self.end_lodgers();
         self.started = true;
         let workload = self.situation.new.clone();
         // as many are asked for as before: only doing it tells whether it is done
@@ -248,11 +294,16 @@ impl<'b, 'a> Line<'b, 'a> {
 
     /// Makes an old set smaller; at zero it is stopped and kept. On the way back it grows and is checked again.
     pub(super) fn shrink(&mut self, old: usize, resize: Resize) {
-        let Resize { workload, from, to } = resize;
-        if from == to {
+        if resize.from == resize.to {
             return;
         }
-        let undo = self.undo_of_stop(old, &workload, Count::Exactly(from));
+        let undo = self.undo_of_stop(old, &resize.workload, Count::Exactly(resize.from));
+        self.stop(resize, undo);
+    }
+
+    fn stop(&mut self, resize: Resize, undo: Undo) {
+        self.end_lodgers();
+        let Resize { workload, from, to } = resize;
         let deadline = stop_deadline(self.situation.spec);
         let expect = Expect { ready: vec![Fact::up_to(&workload, from)], done: vec![Fact::asked(&workload, to)] };
         let op = match to {
@@ -274,6 +325,7 @@ impl<'b, 'a> Line<'b, 'a> {
     pub(super) fn retire(&mut self, old: usize) {
         let workload = self.situation.olds[old].workload.clone();
         let undo = self.undo_of_stop(old, &workload, Count::Leave);
+        self.end_lodgers();
         let expect = Expect { ready: Vec::new(), done: vec![Fact::absent(&workload)] };
         let deadline = stop_deadline(self.situation.spec);
         self.step("stop", "Stop the old", Op::Remove { workload, keep: true }, expect, undo, deadline);
@@ -281,6 +333,7 @@ impl<'b, 'a> Line<'b, 'a> {
 
     /// Has the backend replace an old set by the new release in place.
     pub(super) fn replace(&mut self, old: usize, pace: Pace) {
+        self.end_lodgers();
         let Old { workload: from, check, clocks, .. } = self.situation.olds[old].clone();
         let new = self.situation.new.clone();
         let undo = Undo::Do {

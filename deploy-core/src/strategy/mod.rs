@@ -3,6 +3,7 @@
 mod blue_green;
 mod builder;
 mod line;
+mod lodgers;
 mod recreate;
 mod rolling;
 mod situation;

@@ -121,6 +121,11 @@ impl<'a> Situation<'a> {
         self.spec.router.is_some() && !self.is_routed && !self.olds.is_empty() && !self.coming.is_empty()
     }
 
+    /// Whether anything is asked for of it.
+    pub(super) fn runs(&self) -> bool {
+        self.new_asked > 0 || !self.olds.is_empty()
+    }
+
     /// Whether requests may be in flight at an old set.
     pub(super) fn may_have_requests(&self, old: usize) -> bool {
         self.is_doubtful || self.olds[old].serving > 0

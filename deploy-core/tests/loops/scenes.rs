@@ -165,6 +165,7 @@ impl Setting {
             drain_by: Millis::from_secs(10),
             stop_by: Millis::from_secs(10),
             needs: Vec::new(),
+            lives_in: Vec::new(),
             objects,
             keep_failed: false,
             notes: Vec::new(),

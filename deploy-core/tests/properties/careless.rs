@@ -142,6 +142,7 @@ fn spec(world: &SimWorld, owned: bool) -> ServiceSpec {
         drain_by: Millis::from_secs(10),
         stop_by: Millis::from_secs(10),
         needs: Vec::new(),
+        lives_in: Vec::new(),
         objects: Vec::new(),
         keep_failed: false,
         notes: Vec::new(),

@@ -137,6 +137,7 @@ impl Case {
             drain_by: Millis::from_secs(10),
             stop_by: Millis::from_secs(10),
             needs: Vec::new(),
+            lives_in: Vec::new(),
             objects: self.object.then(|| Object { object: network, spec: json!({}) }).into_iter().collect(),
             keep_failed: false,
             notes: Vec::new(),

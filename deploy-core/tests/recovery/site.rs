@@ -24,6 +24,7 @@ pub(crate) fn spec(world: &SimWorld, id: &str, count: u32) -> ServiceSpec {
         drain_by: Millis::from_secs(10),
         stop_by: Millis::from_secs(10),
         needs: Vec::new(),
+        lives_in: Vec::new(),
         objects: Vec::new(),
         keep_failed: false,
         notes: Vec::new(),

@@ -204,13 +204,14 @@ fn service() -> BoxedStrategy<ServiceSpec> {
     ];
     let running = (release(), count(), option::of(router_id()), order, batch, named(), clocks());
     let times = (millis(), millis(), millis());
-    let lists = (vec(named(), 0..2), vec(service_name(), 0..2), vec(object(), 0..2), vec(text(), 0..2), any::<bool>());
+    let lists =
+        (vec(named(), 0..2), vec(vec(service_name(), 0..2), 2), vec(object(), 0..2), vec(text(), 0..2), any::<bool>());
     (running, times, lists)
         .prop_map(
             |(
                 (release, count, router, order, batch, check, clocks),
                 (bake, drain_by, stop_by),
-                (smoke, needs, objects, notes, keep_failed),
+                (smoke, names, objects, notes, keep_failed),
             )| ServiceSpec {
                 release,
                 count,
@@ -223,7 +224,8 @@ fn service() -> BoxedStrategy<ServiceSpec> {
                 bake,
                 drain_by,
                 stop_by,
-                needs,
+                needs: names[0].clone(),
+                lives_in: names[1].clone(),
                 objects,
                 keep_failed,
                 notes,

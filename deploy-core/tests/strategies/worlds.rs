@@ -25,6 +25,7 @@ pub(crate) fn service(name: &str, id: &str, count: u32) -> ServiceSpec {
         drain_by: Millis::from_secs(30),
         stop_by: Millis::from_secs(10),
         needs: Vec::new(),
+        lives_in: Vec::new(),
         objects: Vec::new(),
         keep_failed: false,
         notes: Vec::new(),

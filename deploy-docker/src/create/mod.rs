@@ -19,7 +19,8 @@ use crate::{
     treatment::Treatment,
 };
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum};
-use deploy_compose::model::{Project, Restart, Service};
+use deploy_compose::model::{Project, Restart, Service, ServiceName};
+use deploy_core::model::ReleaseId;
 use std::collections::{BTreeMap, HashMap};
 
 /// All that a service's containers are made from.
@@ -30,6 +31,8 @@ pub(crate) struct Ingredients<'a> {
     pub(crate) image: &'a ImageFacts,
     pub(crate) paths: &'a BoundPaths,
     pub(crate) treatment: &'a Treatment,
+    /// The releases of the services that it waits for.
+    pub(crate) releases: &'a BTreeMap<&'a ServiceName, ReleaseId>,
     /// The key of the hashes.
     pub(crate) key: &'a [u8],
 }
@@ -48,6 +51,7 @@ pub(crate) fn define(from: Ingredients<'_>) -> Result<Definition, FileError> {
         container_name: service.container_name.clone().filter(|_| treatment.may_bear_its_name()),
         networks: network::joined(project, service, treatment),
         files,
+        lives_in: lives_in(service, from.releases),
         carried: treatment.carried.clone(),
         by_compose: false,
         bound: files::watched(from, granted.hashes),
@@ -60,6 +64,14 @@ pub(crate) fn define(from: Ingredients<'_>) -> Result<Definition, FileError> {
         (compose::CONFIG_FILES.to_owned(), files),
     ]);
     Ok(definition)
+}
+
+fn lives_in(
+    service: &Service,
+    releases: &BTreeMap<&ServiceName, ReleaseId>,
+) -> BTreeMap<deploy_core::model::ServiceName, ReleaseId> {
+    let release = |name: &ServiceName| Some((name.as_str().into(), releases.get(name)?.clone()));
+    service.lives_in().into_iter().filter_map(release).collect()
 }
 
 fn container(from: Ingredients<'_>, granted: Vec<String>) -> ContainerCreateBody {

@@ -16,9 +16,16 @@ fn made(text: &str) -> (Definition, ServiceSpec) {
     let file = BoundFile { content: b"listen 80;".to_vec(), mode: 0o640, uid: 3, gid: 4 };
     let paths = BoundPaths::from([("/shop/app.conf".into(), BoundPath::File(file))]);
     let treatment = treat(&project, service, &image, &paths);
-    let key = b"key";
-    let ingredients =
-        Ingredients { project: &project, service, image: &image, paths: &paths, treatment: &treatment, key };
+    let releases = project.services.keys().map(|name| (name, ReleaseId::new(format!("{name}-release")))).collect();
+    let ingredients = Ingredients {
+        project: &project,
+        service,
+        image: &image,
+        paths: &paths,
+        treatment: &treatment,
+        releases: &releases,
+        key: b"key",
+    };
     let definition = define(ingredients).unwrap();
     let parts = Parts {
         project: &project,
@@ -114,4 +121,15 @@ fn what_cannot_be_written_gets_its_secrets_bound() {
     let binds = content.container.host_config.as_ref().and_then(|host| host.binds.clone());
     assert_eq!(binds, Some(vec![format!("{}:/run/secrets/token:ro", path.display())]));
     assert_eq!((content.files.len(), content.bound.len()), (0, 1));
+}
+
+#[test]
+fn what_lives_in_another_container_is_another_release_when_that_is() {
+    let text = |mode: &str| format!("services:\n  app: {{ image: app, {mode} }}\n  vpn: {{ image: vpn }}\n");
+    for mode in ["network_mode: 'service:vpn'", "pid: 'service:vpn'", "ipc: 'service:vpn'"] {
+        let (definition, spec) = made(&text(mode));
+        assert_eq!(spec.lives_in, ["vpn".into()], "{mode}");
+        assert_eq!(definition.content.lives_in[&"vpn".into()], "vpn-release".into(), "{mode}");
+    }
+    assert!(made(&text("depends_on: [vpn]")).0.content.lives_in.is_empty());
 }

@@ -56,6 +56,7 @@ impl Handle {
             container_name: None,
             networks: Vec::new(),
             files: Vec::new(),
+            lives_in: BTreeMap::new(),
             carried: Vec::new(),
             by_compose: true,
             bound: BTreeMap::new(),

@@ -33,6 +33,7 @@ impl Handle {
         let (new, set): (Vec<_>, Vec<_>) = set.into_iter().partition(|one| one.is_new());
         // half made, perhaps: a file or a network may be missing
         self.remove_all(new.into_iter()).await?;
+        let (homeless, set) = self.homeless(set, definition, &all).await?;
         let (kept, mut live): (Vec<_>, Vec<_>) = set.into_iter().partition(|one| one.is_kept());
         live.sort_by_key(|one| one.ordinal());
         let surplus = live.split_off(live.len().min(count as usize));
@@ -50,6 +51,7 @@ impl Handle {
             self.forget_new(workload).await;
         }
         result?;
+        self.remove_all(homeless.into_iter()).await?;
         // a stop that was interrupted left them without one
         let policy = restart_policy(definition);
         at_once(AT_ONCE, live.iter().map(|one| self.set_restart(&one.name, policy.clone()))).await?;

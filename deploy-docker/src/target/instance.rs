@@ -1,5 +1,6 @@
 //! Making one instance, starting it, stopping it.
 
+use super::lodger;
 use crate::{
     container::Container,
     definition::{CopiedFile, Definition, Joined},
@@ -40,7 +41,7 @@ impl Shared {
         let content = &new.definition.content;
         let mut body = content.container.clone();
         body.labels.get_or_insert_default().extend(self.instance_labels(cx, &new));
-        self.resolve_namespaces(&mut body, new.others)?;
+        lodger::move_in(&mut body, content, new.others)?;
         self.carry_volumes(&mut body, &new).await?;
         let mut networks = content.networks.iter();
         if let Some(Joined { network, endpoint }) = networks.next() {
@@ -141,27 +142,6 @@ impl Shared {
         labels.insert(labels::STEP.to_owned(), cx.step.to_string());
         labels.insert(labels::FENCE.to_owned(), cx.fence.0.to_string());
         labels
-    }
-
-    /// Puts a container's id in the place of `service:NAME`.
-    fn resolve_namespaces(&self, body: &mut ContainerCreateBody, others: &[Container]) -> Result<(), TargetError> {
-        let Some(host) = &mut body.host_config else { return Ok(()) };
-        for mode in [&mut host.network_mode, &mut host.ipc_mode, &mut host.pid_mode].into_iter().flatten() {
-            let Some(service) = mode.strip_prefix("service:") else { continue };
-            let of_service = |one: &&Container| {
-                one.kind() == labels::INSTANCE
-                    && one.is_up()
-                    && one.service().is_some_and(|name| name.as_str() == service)
-            };
-            // the newest: the one before is about to end
-            let Some(other) = others.iter().filter(of_service).max_by_key(|one| one.generation()) else {
-                return Err(TargetError::Rejected {
-                    why: format!("expected a running container of {service} to share its namespace, but found none"),
-                });
-            };
-            *mode = format!("container:{}", other.id);
-        }
-        Ok(())
     }
 
     /// Mounts the anonymous volumes of the container before, as Compose does.
