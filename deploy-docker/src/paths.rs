@@ -60,7 +60,7 @@ fn look_at(path: &Path) -> BoundPath {
     let uncopied = |error: io::Error| BoundPath::Uncopied { why: error.to_string() };
     let found = match fs::metadata(path) {
         Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return BoundPath::Folder,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return missing(path),
         Err(error) => return uncopied(error),
     };
     let kind = found.file_type();
@@ -78,6 +78,14 @@ fn look_at(path: &Path) -> BoundPath {
             BoundPath::File(BoundFile { content, mode: found.mode() & 0o7777, uid: found.uid(), gid: found.gid() })
         }
         Err(error) => uncopied(error),
+    }
+}
+
+/// What isn't on this host may be on the Engine's: a socket is called so, and all else will be made a folder.
+fn missing(path: &Path) -> BoundPath {
+    match path.extension().is_some_and(|extension| extension == "sock") {
+        true => BoundPath::Special,
+        false => BoundPath::Folder,
     }
 }
 
@@ -103,6 +111,7 @@ mod tests {
         assert_eq!(look_at(&at("socket")), BoundPath::Special);
         assert_eq!(look_at(folder.path()), BoundPath::Folder);
         assert_eq!(look_at(&at("missing")), BoundPath::Folder);
+        assert_eq!(look_at(&at("docker.sock")), BoundPath::Special);
         drop(socket);
     }
 }

@@ -55,29 +55,30 @@ impl Treatment {
     }
 }
 
+const BY_WISH: &str = "as `deploy.update_config.order` says";
+
 /// Decides how a service is treated.
 pub(crate) fn treat(project: &Project, service: &Service, image: &ImageFacts, paths: &BoundPaths) -> Treatment {
     let mut notes = Vec::new();
     let data = data(service, image, paths);
     let wish = service.update_config.as_ref().and_then(|update| update.order);
-    let mut order = match wish {
-        Some(compose::Order::StartFirst) => Order::StartFirst,
-        Some(compose::Order::StopFirst) => Order::StopFirst,
-        None if data.writable.is_empty() => Order::StartFirst,
-        None => Order::StopFirst,
-    };
-    let mut why = match (wish, &data.writable[..]) {
-        (Some(_), _) => "as `deploy.update_config.order` says".to_owned(),
-        (None, []) => String::new(),
-        (None, [one]) => format!("because it writes to {one}, and two writers could damage that"),
-        (None, [one, ..]) => format!("because it writes to {one} and more, and two writers could damage that"),
+    let (mut order, mut why) = match (wish, &data.writable[..]) {
+        (Some(compose::Order::StartFirst), _) => (Order::StartFirst, BY_WISH.to_owned()),
+        (Some(compose::Order::StopFirst), _) => (Order::StopFirst, BY_WISH.to_owned()),
+        (None, []) => (Order::StartFirst, String::new()),
+        (None, [one, more @ ..]) => {
+            let more = if more.is_empty() { "" } else { " and more" };
+            (Order::StopFirst, format!("because it writes to {one}{more}, and two writers could damage that"))
+        }
     };
     let routing = routing(project, service, image, order);
-    if let Routing::Direct { exclusive: Some(reason), .. } = &routing
-        && order == Order::StartFirst
-    {
-        order = Order::StopFirst;
-        why.clone_from(reason);
+    if let (Routing::Direct { exclusive, .. }, Order::StartFirst) = (&routing, order) {
+        // whoever calls it may know its address, which the next one gets when it is free again; and what nobody calls may
+        // be alone in doing what it does
+        let as_with_compose = || (wish.is_none()).then(|| "as with Compose".to_owned());
+        if let Some(reason) = exclusive.clone().or_else(as_with_compose) {
+            (order, why) = (Order::StopFirst, reason);
+        }
     }
     let listeners = match routing {
         Routing::Proxy { listeners, notes: said } => {
@@ -91,12 +92,17 @@ pub(crate) fn treat(project: &Project, service: &Service, image: &ImageFacts, pa
     };
     let comma = if why.is_empty() { "" } else { ", " };
     notes.push(match order {
-        Order::StartFirst => format!("The new containers start beside the old ones{comma}{why}."),
+        Order::StartFirst => format!("A new version starts beside the old one{comma}{why}."),
         Order::StopFirst if !listeners.is_empty() => {
-            format!("The old containers stop before the new ones start{comma}{why}; requests wait meanwhile, for 30 s at most.")
+            format!(
+                "The old version stops before a new one starts{comma}{why}; requests wait meanwhile, for 30 s at most."
+            )
         }
-        Order::StopFirst => format!("The old containers stop before the new ones start{comma}{why}."),
+        Order::StopFirst => format!("The old version stops before a new one starts{comma}{why}."),
     });
+    for other in service.lives_in() {
+        notes.push(format!("It lives in a container of {other}: it stops before that does, and starts in the next."));
+    }
     notes.extend(data.notes);
     let mut treatment = Treatment { listeners, order, carried: data.carried, notes };
     let notes = notes_on_names(service, &treatment);
@@ -108,7 +114,7 @@ fn notes_on_names(service: &Service, treatment: &Treatment) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(name) = service.container_name.as_ref().filter(|_| !treatment.may_bear_its_name()) {
         notes.push(match treatment.is_routed() {
-            true => format!("Requests to {name} go to the proxy, and the containers have names of their own."),
+            true => format!("No container is called {name}: in its networks that name leads to the proxy."),
             false => format!("No container is called {name}, because two run side by side."),
         });
     }

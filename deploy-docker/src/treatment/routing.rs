@@ -1,5 +1,5 @@
 use crate::{create::network::attachments, image::ImageFacts};
-use deploy_compose::model::{NetworkMode, Port, Project, Protocol, Service};
+use deploy_compose::model::{NetworkMode, Port, Project, Protocol, Service, ServiceName};
 use deploy_core::model::Order;
 use deploy_proxy::control::{ListenerSpec, Protocol as Spoken};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ pub(super) enum Routing {
 /// Decides how requests reach a service whose containers come in this order.
 pub(super) fn routing(project: &Project, service: &Service, image: &ImageFacts, order: Order) -> Routing {
     let direct = |why: &str, exclusive: Option<&str>| Routing::Direct {
-        why: format!("Requests reach it directly, as with Compose: {why}."),
+        why: format!("No proxy stands before it, as with Compose: {why}."),
         exclusive: exclusive.map(|reason| format!("because {reason}")),
     };
     let fixed_port = service.ports.iter().any(|port| port.published.is_some());
@@ -37,10 +37,8 @@ pub(super) fn routing(project: &Project, service: &Service, image: &ImageFacts, 
         }
         Some(NetworkMode::None) => return direct("it has no network", None),
         Some(NetworkMode::Service(name)) => {
-            return direct(
-                &format!("it uses the network of {name}"),
-                Some("it belongs to one container of that service"),
-            );
+            let why = format!("it belongs to one container of {name}");
+            return direct(&format!("it uses the network of {name}"), Some(&why));
         }
         Some(NetworkMode::Container(name)) => {
             return direct(&format!("it uses the network of {name}"), Some("two can't listen on the same port there"));
@@ -49,6 +47,10 @@ pub(super) fn routing(project: &Project, service: &Service, image: &ImageFacts, 
             return direct("`network_mode` leaves it without a name in a network", one_port);
         }
         None => {}
+    }
+    if let Some(lodger) = lodger(project, service) {
+        let why = format!("its containers have one network with those of {lodger}");
+        return direct(&format!("{lodger} uses its network, and may be who answers"), Some(&why));
     }
     let ports = known_ports(service, image);
     if let Some(port) = ports.datagrams.first() {
@@ -66,6 +68,12 @@ pub(super) fn routing(project: &Project, service: &Service, image: &ImageFacts, 
     let listeners: Vec<_> = ports.tcp.iter().map(|(port, app)| listener(*port, app.as_deref())).collect();
     let notes = notes(project, service, &listeners);
     Routing::Proxy { listeners, notes }
+}
+
+/// A service that uses this one's network: whose ports are whose, nobody knows.
+fn lodger<'a>(project: &'a Project, service: &Service) -> Option<&'a ServiceName> {
+    let lives_here = |other: &&Service| other.network_mode == Some(NetworkMode::Service(service.name.clone()));
+    project.services.values().find(lives_here).map(|other| &other.name)
 }
 
 #[derive(Debug, Default)]
@@ -121,17 +129,25 @@ fn listener(port: u16, app: Option<&str>) -> ListenerSpec {
 }
 
 fn notes(project: &Project, service: &Service, listeners: &[ListenerSpec]) -> Vec<String> {
-    let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let list = |ports: &[u16]| match ports {
+        [one] => format!("port {one}"),
+        ports => format!("ports {}", ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")),
+    };
     let all: Vec<_> = listeners.iter().map(|listener| listener.port).collect();
-    let plural = if all.len() == 1 { "" } else { "s" };
-    let mut notes = vec![format!("Requests to port{plural} {} go through a proxy, which switches them.", list(&all))];
-    let bytes: Vec<_> =
-        listeners.iter().filter(|listener| listener.protocol == Spoken::Bytes).map(|listener| listener.port).collect();
+    let mut notes = vec![format!("Requests to {} go through a proxy, which switches them.", list(&all))];
+    let (bytes, requests): (Vec<_>, Vec<_>) = listeners.iter().partition(|listener| listener.protocol == Spoken::Bytes);
     if !bytes.is_empty() {
-        notes.push(format!(
-            "Port {} is switched by connection, not by request, and the containers see the proxy's address as the client's.",
-            list(&bytes)
-        ));
+        let bytes: Vec<_> = bytes.iter().map(|listener| listener.port).collect();
+        notes.push(format!("At {} whole connections are switched.", list(&bytes)));
+    }
+    if !service.ports.is_empty() {
+        notes.push(match requests.is_empty() {
+            true => "It sees the proxy's address in the place of its clients'.".to_owned(),
+            false => {
+                "It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`."
+                    .to_owned()
+            }
+        });
     }
     let internal = |key| project.networks.get(key).is_some_and(|network| network.internal);
     if !service.ports.is_empty() && attachments(service).into_iter().all(|(key, _)| internal(key)) {
