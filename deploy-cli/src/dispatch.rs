@@ -40,10 +40,10 @@ async fn run(cli: Cli) -> Result<Exit, CommandError> {
         Command::Rollback(args) => commands::rollback(&place().await?, args, output).await,
         Command::Resume(args) => commands::resume(&place().await?, args, output).await,
         Command::Abort(args) => commands::abort(&place().await?, args, output).await,
-        Command::Down(args) => match place().await {
+        Command::Down(args) => match wiring::place_to_take_down(&globals, args.volumes).await? {
             // down already
-            Err(CommandError::NotDeployed { project, .. }) => Ok(commands::is_down(&project, true, output)),
-            place => commands::down(&place?, args, output).await,
+            (project, None, data) => Ok(commands::is_down(&project, false, &data, output)),
+            (_, Some(place), _) => commands::down(&place, args, output).await,
         },
         Command::Demo(args) => commands::demo(&globals, args).await,
         Command::DemoApp(args) => commands::demo_app(args).await,

@@ -34,11 +34,11 @@ pub struct Place {
 /// Calling it again goes on where it was interrupted. Under a stale fence nothing is touched.
 #[async_trait]
 pub trait Teardown: Send + Sync {
-    /// Takes it away, the data in its volumes too where `volumes` says so.
+    /// Takes it away, the data in its volumes too where `volumes` says so. Yields the volumes' names, gone or not.
     ///
     /// # Errors
     /// What couldn't be taken away.
-    async fn down(&self, fence: Fence, volumes: bool) -> Result<(), TargetError>;
+    async fn down(&self, fence: Fence, volumes: bool) -> Result<Vec<String>, TargetError>;
 }
 
 impl Place {

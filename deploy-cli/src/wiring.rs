@@ -62,22 +62,44 @@ fn open_options(globals: &Globals) -> OpenOptions {
     OpenOptions { proxy_image: globals.proxy_image.clone(), ..OpenOptions::default() }
 }
 
-/// The project that is meant, for what needs no Compose file: by its name alone, or else by that of the file.
-///
-/// # Errors
-/// Where there is neither, no Engine answers, or nothing of the project is there: nothing is made just to look.
-pub async fn place(globals: &Globals) -> Result<Place, CommandError> {
+/// A project by its name, or that of its file, and the Engine's address.
+async fn named(globals: &Globals) -> Result<(String, DockerProject, String), CommandError> {
     let name = match &globals.project_name {
         Some(name) => name.clone(),
         None => compose(globals)?.name,
     };
     let engine = engine(globals).await?;
-    let address = engine.address().to_owned();
     let project = engine.open(&name, open_options(globals));
+    Ok((name, project, engine.address().to_owned()))
+}
+
+/// The project that is meant, for what needs no Compose file: by its name alone, or else by that of the file.
+///
+/// # Errors
+/// Where there is neither, no Engine answers, or nothing of the project is there: nothing is made just to look.
+pub async fn place(globals: &Globals) -> Result<Place, CommandError> {
+    let (name, project, address) = named(globals).await?;
     match project.is_there().await? {
         true => docker(&name, project).await,
         false => Err(CommandError::NotDeployed { project: name, address }),
     }
+}
+
+/// As [`place`], also where nothing but data of the project is there, and what there is of that. None where that is to stay.
+///
+/// # Errors
+/// Where there is neither name nor file, no Engine answers, or no agent can be started.
+pub async fn place_to_take_down(
+    globals: &Globals,
+    volumes: bool,
+) -> Result<(String, Option<Place>, Vec<String>), CommandError> {
+    let (name, project, _) = named(globals).await?;
+    let data = project.data_volumes().await?;
+    let place = match project.is_there().await? || volumes && !data.is_empty() {
+        true => Some(docker(&name, project).await?),
+        false => None,
+    };
+    Ok((name, place, data))
 }
 
 /// A project on an Engine, with its agent.
@@ -105,7 +127,7 @@ struct DockerTeardown(DockerProject);
 
 #[async_trait]
 impl Teardown for DockerTeardown {
-    async fn down(&self, fence: Fence, volumes: bool) -> Result<(), TargetError> {
+    async fn down(&self, fence: Fence, volumes: bool) -> Result<Vec<String>, TargetError> {
         self.0.down(fence, volumes).await
     }
 }
@@ -127,7 +149,7 @@ struct LocalTeardown(Arc<Local>);
 
 #[async_trait]
 impl Teardown for LocalTeardown {
-    async fn down(&self, fence: Fence, _volumes: bool) -> Result<(), TargetError> {
-        self.0.down(fence, DOWN_BY).await
+    async fn down(&self, fence: Fence, _volumes: bool) -> Result<Vec<String>, TargetError> {
+        self.0.down(fence, DOWN_BY).await.map(|()| Vec::new())
     }
 }

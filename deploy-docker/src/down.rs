@@ -2,12 +2,15 @@
 
 use crate::{
     container::Container,
-    error::status,
+    error::{if_there, status},
     handle::Handle,
     labels,
     shared::{AT_ONCE, Tried, at_once},
 };
-use bollard::query_parameters::{ListNetworksOptions, ListVolumesOptions, RemoveContainerOptions, RemoveVolumeOptions};
+use bollard::{
+    models::Volume,
+    query_parameters::{ListNetworksOptions, ListVolumesOptions, RemoveContainerOptions, RemoveVolumeOptions},
+};
 use deploy_core::{
     model::{DeploymentId, Fence, StepId},
     target::{Cx, TargetError},
@@ -25,34 +28,39 @@ const STOPPED_AT_ONCE: usize = 16;
 
 impl Handle {
     /// Takes everything of the project away: the instances, then the proxies and with them our own agent, then what those stood
-    /// on. The state goes too: no release of it could be started again. What others use stays.
-    pub(crate) async fn tear_down(&self, fence: Fence, data: bool) -> Result<(), TargetError> {
+    /// on. The state goes too: no release of it could be started again. What others use stays. Yields the named volumes
+    /// that the project's data was in, and is if it was to stay.
+    pub(crate) async fn tear_down(&self, fence: Fence, data: bool) -> Result<Vec<String>, TargetError> {
         let (deployment, step) = (DeploymentId(0), StepId::new("down"));
         let cx = Cx { deployment, step, fence, deadline: Instant::now() + STOP_BY };
         let all = self.listed(fence).await?;
-        let (networks, volumes) = tokio::try_join!(self.networks_of_project(), self.volumes_to_go(data))?;
+        let (networks, named) = tokio::try_join!(self.networks_of_project(), self.data_volumes())?;
+        let unnamed = if data { self.unnamed_volumes(&all).await? } else { BTreeSet::new() };
         let (instances, ours): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.kind() == labels::INSTANCE);
         self.keep_last_agent().await;
         self.end(&cx, &instances).await?;
         self.end(&cx, &ours).await?;
         at_once(AT_ONCE, networks.iter().map(|name| self.delete_network(name))).await?;
-        at_once(AT_ONCE, volumes.iter().map(|name| self.delete_volume(name))).await.map(drop)
+        let state = self.state_volume();
+        let volumes = named.iter().chain(&unnamed).filter(|_| data).chain([&state]);
+        at_once(AT_ONCE, volumes.map(|name| self.delete_volume(name))).await?;
+        Ok(named)
     }
 
-    /// Stops containers in good order, and removes them with their anonymous volumes.
+    /// Stops containers in good order, and removes them.
     async fn end(&self, cx: &Cx, containers: &[&Container]) -> Result<(), TargetError> {
         let ended = containers.iter().map(|one| async move {
             // an agent has nothing to say but that its deployer is gone
             if one.is_up() && one.kind() != labels::AGENT {
                 self.stop(cx, &one.name).await?;
             }
-            self.remove_with_volumes(&one.name).await
+            self.remove(&one.name).await
         });
         at_once(STOPPED_AT_ONCE, ended).await.map(drop)
     }
 
-    async fn remove_with_volumes(&self, name: &str) -> Result<(), TargetError> {
-        let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
+    async fn remove(&self, name: &str) -> Result<(), TargetError> {
+        let options = RemoveContainerOptions { force: true, ..Default::default() };
         match self.docker().remove_container(name, Some(options)).await {
             // gone already, or on its way
             Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
@@ -72,23 +80,35 @@ impl Handle {
         Ok(names)
     }
 
-    /// The state volume, and the users' data where that is to go as well.
-    async fn volumes_to_go(&self, data: bool) -> Result<BTreeSet<String>, TargetError> {
+    /// The named volumes that the project made for its data, those that Compose made before we came too.
+    pub(crate) async fn data_volumes(&self) -> Result<Vec<String>, TargetError> {
         let mut names = BTreeSet::new();
         for label in self.project_labels() {
             let options = ListVolumesOptions { filters: Some(HashMap::from([("label".to_owned(), vec![label])])) };
             let found = self.docker().list_volumes(Some(options)).await;
             let found = found.tried(|| format!("list the volumes of {}", self.project))?;
-            let is_meant = |kind: Option<&String>| data || kind.is_some_and(|kind| kind == labels::STATE);
-            let volumes = found.volumes.unwrap_or_default().into_iter();
-            names.extend(volumes.filter(|volume| is_meant(volume.labels.get(labels::KIND))).map(|volume| volume.name));
+            let is_data = |volume: &Volume| volume.labels.get(labels::KIND).is_none_or(|kind| kind != labels::STATE);
+            let volumes = found.volumes.unwrap_or_default().into_iter().filter(is_data);
+            names.extend(volumes.map(|volume| volume.name));
         }
-        Ok(names)
+        Ok(names.into_iter().collect())
     }
 
     /// What is on everything of the project: our label, and Compose's on what it made.
     fn project_labels(&self) -> [String; 2] {
         [labels::PROJECT, labels::compose::PROJECT].map(|label| format!("{label}={}", self.project))
+    }
+
+    /// The volumes without a name of their own that containers have: the Engine forgets whose they are once they went on
+    /// from one container to the next.
+    async fn unnamed_volumes(&self, containers: &[Container]) -> Result<BTreeSet<String>, TargetError> {
+        let looks = containers.iter().filter(|one| one.kind() == labels::INSTANCE).map(|one| async move {
+            let found = if_there(self.docker().inspect_container(&one.id, None).await);
+            found.tried(|| format!("look at {}", one.name))
+        });
+        let found = at_once(AT_ONCE, looks).await?.into_iter().flatten();
+        let volumes = found.flat_map(|found| found.mounts.unwrap_or_default()).filter_map(|mount| mount.name);
+        Ok(volumes.filter(|name| is_unnamed(name)).collect())
     }
 
     async fn delete_volume(&self, name: &str) -> Result<(), TargetError> {
@@ -98,4 +118,9 @@ impl Handle {
             answer => answer.tried(|| format!("remove the volume {name}")),
         }
     }
+}
+
+/// Whether the Engine made the name up: 64 hex digits.
+fn is_unnamed(volume: &str) -> bool {
+    volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

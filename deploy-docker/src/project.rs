@@ -119,13 +119,21 @@ impl DockerProject {
         self.handle.prepare(project, self.config_folder.as_ref(), tell).await
     }
 
-    /// Takes the project away: its containers, proxies, networks and the state; with `data` the volumes that it made too.
-    /// Images stay, and whatever others use. The caller holds the lease, which ends with the state. Calling it again goes
-    /// on where it was interrupted.
+    /// The named volumes that the project made for its data, whether or not anything of it runs.
+    ///
+    /// # Errors
+    /// Where the Engine doesn't answer.
+    pub async fn data_volumes(&self) -> Result<Vec<String>, TargetError> {
+        self.handle.data_volumes().await
+    }
+
+    /// Takes the project away: its containers, proxies, networks and the state; with `data` the volumes that it made too,
+    /// without a name of their own or with one. Yields those with one, gone or not. Images stay, and whatever others use.
+    /// The caller holds the lease, which ends with the state. Calling it again goes on where it was interrupted.
     ///
     /// # Errors
     /// [`TargetError::Fenced`] where the lease is somebody else's; otherwise what couldn't be taken away.
-    pub async fn down(&self, fence: Fence, data: bool) -> Result<(), TargetError> {
+    pub async fn down(&self, fence: Fence, data: bool) -> Result<Vec<String>, TargetError> {
         self.handle.tear_down(fence, data).await
     }
 }

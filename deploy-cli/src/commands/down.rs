@@ -16,25 +16,38 @@ use std::io::Write;
 /// # Errors
 /// What couldn't be removed; the same command goes on.
 pub async fn down(place: &Place, args: &DownArgs, output: Output) -> Result<Exit, CommandError> {
-    tear_down(place, args.lease_wait, args.volumes).await?;
-    Ok(is_down(&place.project, args.volumes, output))
+    let data = tear_down(place, args.lease_wait, args.volumes).await?;
+    Ok(is_down(&place.project, args.volumes, &data, output))
 }
 
-/// Says that nothing of a project runs, and whether its data is gone too.
-pub fn is_down(project: &str, volumes: bool, output: Output) -> Exit {
-    let kept = if volumes { "" } else { "; the data in its volumes is still there" };
+/// Says that nothing of a project runs, and what has become of its data.
+pub fn is_down(project: &str, gone: bool, data: &[String], output: Output) -> Exit {
     let _ = match output {
         Output::Json => writeln!(std::io::stdout(), "{}", json::message("down", project)),
-        Output::Text | Output::Plain => writeln!(std::io::stderr(), "{project} is down{kept}"),
+        Output::Text | Output::Plain => writeln!(std::io::stderr(), "{}", downs(project, gone, data)),
     };
     Exit::Done
 }
 
-/// Takes everything away, under the lease, and says nothing.
+fn downs(project: &str, gone: bool, data: &[String]) -> String {
+    let volumes = match data {
+        [] => return format!("{project} is down"),
+        [one] => format!("the volume {one}"),
+        several => format!("the volumes {}", several.join(", ")),
+    };
+    match gone {
+        true => format!("{project} is down, and the data in {volumes} is gone"),
+        false => {
+            format!("{project} is down; its data is still in {volumes}: `deploy down --volumes` takes that away too")
+        }
+    }
+}
+
+/// Takes everything away, under the lease, and says nothing. Yields the volumes with data, gone or not.
 ///
 /// # Errors
 /// As [`down`].
-pub async fn tear_down(place: &Place, lease_wait: Millis, volumes: bool) -> Result<(), CommandError> {
+pub async fn tear_down(place: &Place, lease_wait: Millis, volumes: bool) -> Result<Vec<String>, CommandError> {
     under_lease(place, lease_wait, async |grant| {
         give_up(place, grant).await?;
         place.teardown.down(grant.fence, volumes).await.map_err(CommandError::Teardown)

@@ -101,8 +101,8 @@ mod tests {
 
     #[async_trait]
     impl Teardown for Nothing {
-        async fn down(&self, _: Fence, _: bool) -> Result<(), TargetError> {
-            Ok(())
+        async fn down(&self, _: Fence, _: bool) -> Result<Vec<String>, TargetError> {
+            Ok(Vec::new())
         }
     }
 

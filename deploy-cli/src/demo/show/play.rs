@@ -116,7 +116,7 @@ impl Show<'_> {
     async fn clear(&self) -> Result<(), CommandError> {
         let down = tear_down(self.stage.place(), Millis::from_secs(30), true).await;
         self.stage.clear().await;
-        down
+        down.map(drop)
     }
 }
 
