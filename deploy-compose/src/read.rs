@@ -268,20 +268,15 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Refuses what nobody took; extensions are named as ignored.
+    /// Refuses what nobody took. Extensions are nobody's but their author's, who knows that they have no effect.
     pub(crate) fn finish(self) {
-        for entry in self.left {
-            let at = self.at.member(entry);
-            if entry.key.starts_with("x-") {
-                at.ignore("an extension; it has no effect of its own");
-            } else {
-                let message = format!(
-                    "expected a field that is supported, but found `{}`, which is valid Compose but not supported yet; \
-                     leave it out to go on",
-                    entry.key
-                );
-                at.problem_at(&entry.key_place, message);
-            }
+        for entry in self.left.into_iter().filter(|entry| !entry.key.starts_with("x-")) {
+            let message = format!(
+                "expected a field that is supported, but found `{}`, which is valid Compose but not supported yet; \
+                 leave it out to go on",
+                entry.key
+            );
+            self.at.member(entry).problem_at(&entry.key_place, message);
         }
     }
 }

@@ -210,6 +210,26 @@ fn contents_of_secrets_are_read_on_demand_only() {
 }
 
 #[test]
+fn extensions_are_accepted_in_silence_wherever_they_stand() {
+    let text = "\
+x-base: &base {restart: always, x-owner: shop}
+services:
+  web:
+    <<: *base
+    image: x
+    x-team: a
+    healthcheck: {test: [CMD, probe], x-why: b}
+    ports: [{target: 80, x-name: http}]
+    deploy: {replicas: 2, x-tier: c}
+    networks: {front: {x-zone: d}}
+networks: {front: {x-zone: e}}
+";
+    let project = load(text);
+    assert_eq!(project.services["web"].replicas, 2);
+    assert_eq!((project.ignored, project.warnings), (Vec::new(), Vec::new()));
+}
+
+#[test]
 fn several_documents_in_a_file_are_laid_over_each_other() {
     let project = load("services: {web: {image: a}}\n---\nservices: {web: {image: b}}\n---\n");
     assert_eq!(project.services["web"].image, "b");
