@@ -122,7 +122,7 @@ fn notes_on_names(service: &Service, treatment: &Treatment) -> Vec<String> {
     let variables = service.environment.keys().filter(|name| treatment.is_moved_variable(name));
     let first = moved.into_iter().chain(variables).next();
     notes.extend(
-        first.map(|name| format!("`{name}` and the like are given to the proxy, so that other proxies find it.")),
+        first.map(|name| format!("`{name}` and the like are given to its proxy: other proxies send requests there.")),
     );
     notes
 }

@@ -50,7 +50,7 @@ pub(super) fn routing(project: &Project, service: &Service, image: &ImageFacts, 
     }
     if let Some(lodger) = lodger(project, service) {
         let why = format!("its containers have one network with those of {lodger}");
-        return direct(&format!("{lodger} uses its network, and may be who answers"), Some(&why));
+        return direct(&format!("{lodger} uses its network, and may be what answers there"), Some(&why));
     }
     let ports = known_ports(service, image);
     if let Some(port) = ports.datagrams.first() {
@@ -144,7 +144,7 @@ fn notes(project: &Project, service: &Service, listeners: &[ListenerSpec]) -> Ve
         notes.push(match requests.is_empty() {
             true => "It sees the proxy's address in the place of its clients'.".to_owned(),
             false => {
-                "It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`."
+                "It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`, TLS doesn't."
                     .to_owned()
             }
         });

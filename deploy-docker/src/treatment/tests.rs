@@ -31,7 +31,7 @@ fn what_is_published_is_routed_and_starts_first() {
     insta::assert_snapshot!(treated("    ports: ['80:3000']", ImageFacts::default()), @"
     routed 3000:3000:detect, StartFirst
     Requests to port 3000 go through a proxy, which switches them.
-    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`.
+    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`, TLS doesn't.
     A new version starts beside the old one.
     ");
 }
@@ -82,13 +82,13 @@ fn bound_files_are_configuration_and_folders_are_data() {
     insta::assert_snapshot!(treated("    ports: [80]\n    volumes: ['./nginx.conf:/etc/nginx.conf:ro', '/var/run/docker.sock:/docker.sock']", ImageFacts::default()), @"
     routed 80:80:detect, StartFirst
     Requests to port 80 go through a proxy, which switches them.
-    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`.
+    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`, TLS doesn't.
     A new version starts beside the old one.
     ");
     insta::assert_snapshot!(treated("    ports: [80]\n    volumes: ['./nginx.conf:/etc/nginx.conf', './large:/large:ro', './uploads:/shown:ro']", ImageFacts::default()), @"
     routed 80:80:detect, StartFirst
     Requests to port 80 go through a proxy, which switches them.
-    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`.
+    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`, TLS doesn't.
     A new version starts beside the old one.
     The file at /etc/nginx.conf stays the host's, as with Compose; with `:ro` a rollback would bring it back too.
     The file at /large stays the host's, because it is larger than 1 MiB: a rollback doesn't bring it back.
@@ -128,7 +128,7 @@ fn the_file_has_the_last_word_on_the_order() {
     insta::assert_snapshot!(said, @"
     routed 80:80:detect, StopFirst
     Requests to port 80 go through a proxy, which switches them.
-    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`.
+    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`, TLS doesn't.
     The old version stops before a new one starts, as `deploy.update_config.order` says; requests wait meanwhile, for 30 s at most.
     ");
 }
@@ -138,10 +138,10 @@ fn names_and_labels_go_where_they_work() {
     insta::assert_snapshot!(treated("    ports: [80]\n    container_name: shop-app\n    labels: { traefik.enable: 'true', team: a }", ImageFacts::default()), @"
     routed 80:80:detect, StartFirst
     Requests to port 80 go through a proxy, which switches them.
-    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`.
+    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`, TLS doesn't.
     A new version starts beside the old one.
     No container is called shop-app: in its networks that name leads to the proxy.
-    `traefik.enable` and the like are given to the proxy, so that other proxies find it.
+    `traefik.enable` and the like are given to its proxy: other proxies send requests there.
     ");
 }
 
@@ -157,7 +157,7 @@ fn a_sidecar_and_what_it_lives_in_keep_their_ports_to_themselves() {
     let host = "    ports: ['8080:8080']\n  wiki:\n    image: wiki\n    network_mode: 'service:app'";
     insta::assert_snapshot!(treated(host, ImageFacts::default()), @"
     direct, StopFirst
-    No proxy stands before it, as with Compose: wiki uses its network, and may be who answers.
+    No proxy stands before it, as with Compose: wiki uses its network, and may be what answers there.
     The old version stops before a new one starts, because its containers have one network with those of wiki.
     ");
     // its processes are no ports
