@@ -1,6 +1,9 @@
 use super::{Names, text};
-use deploy_core::model::{Count, Fact, Named, Op, Shares, Step};
+use deploy_core::model::{Count, Fact, Named, ObjectRef, Op, Shares, Step};
 use serde_json::Value;
+
+/// What requests come through on a host: it is named after its service.
+pub(super) const PROXY: &str = "proxy";
 
 /// What a step does, in a few words without a subject, its service left out: `stop 1 of 2 instances of v1`.
 pub fn deed(step: &Step, names: &Names) -> String {
@@ -12,8 +15,25 @@ pub fn deed(step: &Step, names: &Names) -> String {
             }
             None => of_op(&step.op, names),
         },
+        Op::Apply { object } => applied(step, &object.object),
         op => of_op(op, names),
     }
+}
+
+/// What becomes of an object: `make the network front`.
+pub(super) fn applied(step: &Step, object: &ObjectRef) -> String {
+    let name = &object.name;
+    match (object.kind.as_str(), is_there(step)) {
+        (PROXY, true) => format!("exchange the proxy of {name}: its ports are closed for about half a second"),
+        (PROXY, false) => format!("make the proxy of {name}"),
+        (kind, true) => format!("change the {kind} {name}"),
+        (kind, false) => format!("make the {kind} {name}"),
+    }
+}
+
+/// Whether an object that a step applies is there already, and is to become another.
+pub(super) fn is_there(step: &Step) -> bool {
+    step.expect.ready.iter().any(|fact| matches!(fact, Fact::Applied { .. }))
 }
 
 /// How many instances a step expects at most before it runs.
@@ -28,7 +48,8 @@ fn before(step: &Step) -> Option<u32> {
 fn of_op(op: &Op, names: &Names) -> String {
     match op {
         Op::Store { release, .. } => format!("store the configuration of {}", names.of(&release.id)),
-        Op::Apply { object } => format!("make {}", object.object),
+        Op::Apply { object } if object.object.kind == PROXY => format!("make the proxy of {}", object.object.name),
+        Op::Apply { object } => format!("make the {}", object.object),
         Op::Delete { object } => format!("remove {object}"),
         Op::Ensure { workload, count } => match count {
             Count::Exactly(count) => {

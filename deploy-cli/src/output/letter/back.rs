@@ -1,12 +1,24 @@
 use super::{service_of, steps_of};
-use crate::output::{Names, deed::routed, text};
+use crate::output::{
+    Names,
+    deed::{PROXY, is_there, routed},
+    text,
+};
 use deploy_core::model::{Count, OnFailure, Op, Plan, ServiceName, Step, Undo};
 
 /// What happens when a step fails, and what may be done afterwards.
 pub(super) fn way_back(plan: &Plan, names: &Names) -> String {
     let mut sentences = Vec::new();
     let services = plan.releases().map(|release| &release.service);
-    let undone: Vec<_> = services.filter_map(|service| undone(plan, service, names)).collect();
+    let mut undone: Vec<_> = services.filter_map(|service| undone(plan, service, names)).collect();
+    let of_nobody = plan.steps.iter().filter(|step| service_of(plan, step).is_none() && is_there(step));
+    undone.extend(of_nobody.filter_map(|step| match &step.op {
+        Op::Apply { object } if object.object.kind == PROXY => {
+            Some(format!("{}: its proxy is exchanged back", object.object.name))
+        }
+        Op::Apply { object } => Some(format!("the {} is changed back", object.object)),
+        _ => None,
+    }));
     match undone.is_empty() {
         true => sentences.push("there is nothing to take back if a step fails.".to_owned()),
         false => sentences.push(format!("if a step fails, or on Ctrl-C: {}.", undone.join("; "))),
@@ -33,11 +45,11 @@ fn undone(plan: &Plan, service: &ServiceName, names: &Names) -> Option<String> {
     let steps = steps_of(plan, service);
     let undos = |step: &&&Step| matches!(step.undo, Undo::Do { .. });
     let ops = steps.iter().filter(undos).flat_map(|step| match &step.undo {
-        Undo::Do { ops } => ops.as_slice(),
-        _ => &[],
+        Undo::Do { ops } => ops.iter().map(|op| (&step.op, op)).collect(),
+        _ => Vec::new(),
     });
-    let (mut requests, mut again, mut leaves) = (None, Vec::new(), None);
-    for op in ops {
+    let (mut requests, mut again, mut leaves, mut front) = (None, Vec::new(), None, None);
+    for (done, op) in ops {
         match op {
             // the first one is the last on the way back
             Op::Route { shares, .. } => {
@@ -63,12 +75,16 @@ fn undone(plan: &Plan, service: &ServiceName, names: &Names) -> Option<String> {
                     (false, _) => again.push(format!("{name} runs whole again")),
                 }
             }
+            Op::Apply { object } if object.object.kind == PROXY => {
+                let how = if matches!(done, Op::Delete { .. }) { "made again" } else { "exchanged back" };
+                front = Some(format!("its proxy is {how}"));
+            }
             Op::Replace { workload, .. } => again.push(format!("{} is put back in place", names.of(&workload.release))),
             _ => {}
         }
     }
     again.dedup();
-    let parts: Vec<_> = again.into_iter().chain(requests).chain(leaves).collect();
+    let parts: Vec<_> = again.into_iter().chain(front).chain(requests).chain(leaves).collect();
     (!parts.is_empty()).then(|| format!("{service}: {}", text::list(&parts)))
 }
 

@@ -1,4 +1,4 @@
-use crate::output::deed::looked;
+use crate::output::deed::{applied, looked};
 use deploy_core::model::{Clocks, Count, Fact, Millis, Named, Op, Plan, ReleaseId, Shares, Step};
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ pub(super) enum Item {
     Bake { time: Millis },
     Stop { release: ReleaseId, fewer: u32, rest: u32, keep: bool },
     Replace { release: ReleaseId, from: ReleaseId },
+    Apply { said: String },
     Delete { object: String },
 }
 
@@ -26,7 +27,8 @@ impl Item {
             Self::Bake { .. } => (4, "", String::new()),
             Self::Stop { release, .. } => (5, release.as_str(), String::new()),
             Self::Replace { release, .. } => (6, release.as_str(), String::new()),
-            Self::Delete { object } => (7, object, String::new()),
+            Self::Apply { said } => (7, said, String::new()),
+            Self::Delete { object } => (8, object, String::new()),
         }
     }
 }
@@ -42,7 +44,8 @@ pub(super) fn items(plan: &Plan, steps: &[&Step]) -> Vec<Item> {
     let mut items = Vec::new();
     for step in steps {
         items.extend(match &step.op {
-            Op::Store { .. } | Op::Apply { .. } => None,
+            Op::Store { .. } => None,
+            Op::Apply { object } => Some(Item::Apply { said: applied(step, &object.object) }),
             Op::Delete { object } => Some(Item::Delete { object: object.to_string() }),
             Op::Ensure { workload, count: Count::Exactly(to) } => {
                 let from = sizes.insert(&workload.release, *to).unwrap_or(0);

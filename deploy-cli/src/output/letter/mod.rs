@@ -7,7 +7,11 @@ mod sentences;
 #[cfg(test)]
 mod tests;
 
-use super::{Names, text};
+use super::{
+    Names,
+    deed::{PROXY, applied, is_there},
+    text,
+};
 use deploy_core::model::{Count, Fact, Millis, OnFailure, Op, Plan, ReleaseId, ServiceName, ServiceSpec, Step, StepId};
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -17,6 +21,7 @@ pub fn letter(plan: &Plan, names: &Names) -> String {
     let changing = changing(plan).count();
     let verdict = match (changing, plan.services.len()) {
         (0, _) if plan.steps.is_empty() => ", nothing to do: everything is as wanted".into(),
+        (0, _) => ", no service to change".into(),
         (changing, of) => format!(", {changing} of {} to change", text::count(of as u64, "service")),
     };
     // writing to a string doesn't fail
@@ -25,11 +30,17 @@ pub fn letter(plan: &Plan, names: &Names) -> String {
     let first = before(plan, names);
     if !first.is_empty() {
         letter.push('\n');
-        letter.push_str(&section("First", &text::list(&first)));
+        letter.push_str(&section("First", &first.join("; ")));
     }
-    for spec in in_order(plan) {
+    let (changing, unchanged): (Vec<_>, Vec<_>) = in_order(plan).into_iter().partition(|spec| is_changing(plan, spec));
+    for spec in changing {
         letter.push('\n');
         letter.push_str(&block(plan, spec, names));
+    }
+    if !unchanged.is_empty() {
+        let unchanged: Vec<_> = unchanged.into_iter().map(|spec| as_it_is(spec, names)).collect();
+        letter.push('\n');
+        letter.push_str(&section("Unchanged", &unchanged.join(", ")));
     }
     let last = after(plan);
     if !last.is_empty() {
@@ -48,12 +59,25 @@ fn section(title: &str, words: &str) -> String {
     text::heading(&text::wrap(&format!("{title}  "), words), title)
 }
 
-/// The services that change, in the order in which they do, and then the others.
+/// The services that change, in the order in which they do, and then the others. What lives in another's instances comes
+/// after it, though it ends before.
 fn in_order(plan: &Plan) -> Vec<&ServiceSpec> {
-    let first = |spec: &&ServiceSpec| plan.steps.iter().position(|step| starts(step, spec)).unwrap_or(usize::MAX);
+    let first = |spec: &ServiceSpec| plan.steps.iter().position(|step| starts(step, spec)).unwrap_or(usize::MAX);
     let mut services: Vec<_> = plan.services.iter().collect();
-    services.sort_by_key(first);
+    services.sort_by_key(|spec| {
+        let others = spec.lives_in.iter().filter_map(|name| plan.service(name)).map(first);
+        (others.chain([first(spec)]).max(), !spec.lives_in.is_empty())
+    });
     services
+}
+
+/// One that stays: `db 17 (2 instances)`.
+fn as_it_is(spec: &ServiceSpec, names: &Names) -> String {
+    let service = format!("{} {}", spec.release.service, names.of(&spec.release.id));
+    match spec.count {
+        Count::Exactly(count) if count != 1 => format!("{service} ({})", text::count(count, "instance")),
+        _ => service,
+    }
 }
 
 /// Whether it is one of the service's steps that isn't prepared before.
@@ -67,11 +91,11 @@ fn steps_of<'a>(plan: &'a Plan, service: &ServiceName) -> Vec<&'a Step> {
     order.into_iter().filter(|step| service_of(plan, step) == Some(service)).collect()
 }
 
-/// Whose step it is: a wait belongs to what it comes after, and so does what is deleted before something can start.
+/// Whose step it is: a wait belongs to what it comes after, and so does what takes its place or goes in between.
 pub(super) fn service_of<'a>(plan: &'a Plan, step: &'a Step) -> Option<&'a ServiceName> {
     match &step.op {
         Op::Delete { .. } if is_last(step) => None,
-        Op::Wait { .. } | Op::Delete { .. } => {
+        Op::Wait { .. } | Op::Apply { .. } | Op::Delete { .. } => {
             step.after.iter().filter_map(|id| plan.step(id)).find_map(|before| service_of(plan, before))
         }
         op => op.service(),
@@ -94,18 +118,29 @@ fn before(plan: &Plan, names: &Names) -> Vec<String> {
         _ => None,
     });
     let stored = stored.collect::<Vec<_>>();
-    let mut made: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for step in &plan.steps {
-        if let Op::Apply { object } = &step.op {
-            made.entry(&object.object.kind).or_default().push(&object.object.name);
+    let (mut made, mut changed): (BTreeMap<&str, Vec<&str>>, Vec<String>) = Default::default();
+    for step in plan.steps.iter().filter(|step| service_of(plan, step).is_none()) {
+        match &step.op {
+            Op::Apply { object } if is_there(step) => changed.push(applied(step, &object.object)),
+            Op::Apply { object } => made.entry(&object.object.kind).or_default().push(&object.object.name),
+            _ => {}
         }
     }
     let stored = (!stored.is_empty()).then(|| format!("store the configuration of {}", text::list(&stored)));
-    let made = made.into_iter().map(|(kind, names)| match names.as_slice() {
-        [one] => format!("make {kind} {one}"),
-        several => format!("make the {kind}s {}", several.join(", ")),
-    });
-    stored.into_iter().chain(made).collect()
+    let made: Vec<_> = made.into_iter().map(|(kind, names)| several(kind, &names)).collect();
+    let made = (!made.is_empty()).then(|| format!("make {}", text::list(&made)));
+    stored.into_iter().chain(made).chain(changed).collect()
+}
+
+/// Objects of a kind: `the networks back and front`.
+fn several(kind: &str, names: &[&str]) -> String {
+    let plural = match (kind, names.len()) {
+        (_, 1) => kind.to_owned(),
+        (PROXY, _) => "proxies".to_owned(),
+        _ => format!("{kind}s"),
+    };
+    let of = if kind == PROXY { "of " } else { "" };
+    format!("the {plural} {of}{}", text::list(names))
 }
 
 /// What is deleted when all else is done.
@@ -131,7 +166,8 @@ fn block(plan: &Plan, spec: &ServiceSpec, names: &Names) -> String {
         block.push_str(&text::wrap("   · ", note));
     }
     let items = items::items(plan, &steps_of(plan, service));
-    let lines = sentences::lines(&rounds::rounds(items), spec, names);
+    let moves = moves_with(plan, spec);
+    let lines = sentences::lines(&rounds::rounds(items), &sentences::Context { spec, names, moves: &moves });
     for (index, line) in lines.iter().enumerate() {
         block.push_str(&text::wrap(&format!("  {:>2}. ", index + 1), line));
     }
@@ -158,13 +194,30 @@ fn headline(plan: &Plan, spec: &ServiceSpec, names: &Names) -> String {
         (Count::Exactly(count), _) => parts.push(text::count(*count, "instance")),
         _ => {}
     }
-    let waits: Vec<_> =
-        spec.needs.iter().filter(|need| plan.service(need).is_some()).map(|need| need.as_str()).collect();
+    let moves = moves_with(plan, spec);
+    let changes = |need: &&ServiceName| plan.service(need).is_some_and(|other| is_changing(plan, other));
+    let waits: Vec<_> = spec
+        .needs
+        .iter()
+        .filter(changes)
+        .filter(|need| !moves.contains(&need.as_str()))
+        .map(|need| need.as_str())
+        .collect();
     if is_changing(plan, spec) && !waits.is_empty() {
         let are = if waits.len() == 1 { "is" } else { "are" };
         parts.push(format!("once {} {are} healthy", text::list(&waits)));
     }
     parts.join(", ")
+}
+
+/// The services in whose instances it lives and that change: it ends before theirs do, and starts in the new ones.
+fn moves_with<'a>(plan: &'a Plan, spec: &'a ServiceSpec) -> Vec<&'a str> {
+    let changes = |name: &&ServiceName| plan.service(name).is_some_and(|other| is_changing(plan, other));
+    let (olds, now) = there(plan, spec);
+    match olds.is_empty() && now == 0 {
+        true => Vec::new(),
+        false => spec.lives_in.iter().filter(changes).map(|name| name.as_str()).collect(),
+    }
 }
 
 /// The other releases that run, and how many instances of the wanted one do, as the plan found it.

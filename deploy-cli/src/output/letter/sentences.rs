@@ -6,8 +6,16 @@ use crate::output::{
 };
 use deploy_core::model::{Clocks, Millis, Named, ServiceSpec};
 
+/// What sentences are about.
+pub(super) struct Context<'a> {
+    pub(super) spec: &'a ServiceSpec,
+    pub(super) names: &'a Names,
+    /// The services with whose instances it ends and starts.
+    pub(super) moves: &'a [&'a str],
+}
+
 /// One line a thing that people think of: a start with its check, a drain with its stop.
-pub(super) fn lines(rounds: &[Round], spec: &ServiceSpec, names: &Names) -> Vec<String> {
+pub(super) fn lines(rounds: &[Round], cx: &Context<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     for round in rounds {
         let Some(first) = round.items.first() else { continue };
@@ -15,7 +23,7 @@ pub(super) fn lines(rounds: &[Round], spec: &ServiceSpec, names: &Names) -> Vec<
         for (index, item) in first.iter().enumerate() {
             let each: Vec<_> = round.items.iter().filter_map(|items| items.get(index)).collect();
             let before = index.checked_sub(1).and_then(|before| first.get(before));
-            let said = sentence(item, &each, before, spec, names);
+            let said = sentence(item, &each, before, cx);
             match (joins(before, item), sentences.last_mut()) {
                 (Some(word), Some(last)) => {
                     last.push_str(word);
@@ -42,16 +50,21 @@ fn joins(before: Option<&Item>, item: &Item) -> Option<&'static str> {
 }
 
 /// One item, told for all times that it comes: `each` has one for each round.
-fn sentence(item: &Item, each: &[&Item], before: Option<&Item>, spec: &ServiceSpec, names: &Names) -> String {
+fn sentence(item: &Item, each: &[&Item], before: Option<&Item>, cx: &Context<'_>) -> String {
+    let Context { spec, names, moves } = cx;
+    let (before_theirs, once_theirs) = match moves.is_empty() {
+        true => Default::default(),
+        false => (format!(", before {} stops,", text::list(moves)), format!("once {} is healthy, ", text::list(moves))),
+    };
     let once = each.len() == 1;
     match item {
-        Item::Start { release, more: None } => format!("start {}", names.of(release)),
+        Item::Start { release, more: None } => format!("{once_theirs}start {}", names.of(release)),
         Item::Start { release, .. } => {
             let most = each.iter().filter_map(|item| match item {
                 Item::Start { more, .. } => *more,
                 _ => None,
             });
-            format!("start {} of {}", instances(most), names.of(release))
+            format!("{once_theirs}start {} of {}", instances(most), names.of(release))
         }
         Item::Replace { release, from } => {
             format!("have {} replaced by {} in place", names.of(from), names.of(release))
@@ -76,6 +89,7 @@ fn sentence(item: &Item, each: &[&Item], before: Option<&Item>, spec: &ServiceSp
             format!("let requests at {} end ({} at most)", names.of(release), text::tied(spec.drain_by))
         }
         Item::Bake { time } => format!("watch it for {}: if it fails meanwhile, it goes back", text::tied(*time)),
+        Item::Apply { said } => said.clone(),
         Item::Delete { object } => format!("remove the {object}: it has the names and ports until then"),
         Item::Stop { release, keep, .. } => {
             let whole = once && matches!(item, Item::Stop { rest: 0, .. });
@@ -84,7 +98,7 @@ fn sentence(item: &Item, each: &[&Item], before: Option<&Item>, spec: &ServiceSp
                 _ => None,
             });
             match (whole, keep) {
-                (true, true) => format!("stop {} and keep it for a fast way back", names.of(release)),
+                (true, true) => format!("stop {}{before_theirs} and keep it for a fast way back", names.of(release)),
                 (true, false) => format!("remove {}", names.of(release)),
                 (false, _) => format!("stop {} of {}", instances(fewer), names.of(release)),
             }

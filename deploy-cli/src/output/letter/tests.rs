@@ -86,3 +86,39 @@ fn a_letter_fits_on_a_screen_however_many_instances_there_are() {
     let letter = told("rolling", vec![web], with_v1(50));
     assert!(letter.lines().count() <= 24, "{letter}");
 }
+
+#[test]
+fn a_proxy_that_becomes_another_is_exchanged_where_its_service_switches() {
+    let proxy = |ports: u16| Object {
+        object: ObjectRef { target: "shop".into(), kind: "proxy".into(), name: "web".into() },
+        spec: json!({ "ports": ports }),
+    };
+    let (mut old, mut new) = (spec("web", "v1", 2), spec("web", "v2", 2));
+    (old.objects, new.objects) = (vec![proxy(80)], vec![proxy(443)]);
+    let mut world = with_v1(2);
+    world.objects.clone_from(&old.objects);
+    let exchanged = |wanted: ServiceSpec| {
+        let (plan, names) = planned_from("rolling", vec![wanted], world.clone(), [old.clone()]);
+        anstream::adapter::strip_str(&letter(&plan, &names)).to_string()
+    };
+    insta::assert_snapshot!(exchanged(new.clone()));
+    // where nothing else changes, at once
+    let mut alone = old.clone();
+    alone.objects = new.objects;
+    insta::assert_snapshot!(exchanged(alone));
+}
+
+#[test]
+fn what_lives_in_another_container_is_told_after_it() {
+    let vpn = |version: &str| ServiceSpec { router: None, order: Order::StopFirst, ..spec("vpn", version, 1) };
+    let wiki = |version: &str| ServiceSpec {
+        needs: vec!["vpn".into()],
+        lives_in: vec!["vpn".into()],
+        ..ServiceSpec { release: spec("wiki", version, 1).release, ..vpn(version) }
+    };
+    let mut world = World::default();
+    running(&mut world, &vpn("v1"), 1);
+    running(&mut world, &wiki("v1"), 1);
+    insta::assert_snapshot!(told("rolling", vec![wiki("v2"), vpn("v2")], world.clone()));
+    insta::assert_snapshot!(told("rolling", vec![wiki("v2"), vpn("v1")], world));
+}
