@@ -308,10 +308,12 @@ impl Engine {
         payloads: &BTreeMap<ReleaseId, Payload>,
         options: &Options,
     ) -> Result<Report, EngineError> {
+        let last = self.deployments().await?.last().map_or(0, |last| last.0);
         if plan.steps.is_empty() {
+            // a deployer that was killed at its end left this undone
+            self.clear(&plan, held, DeploymentId(last), options.keep).await;
             return Ok(Report { deployment: None, finish: Finish::Unchanged });
         }
-        let last = self.deployments().await?.last().map_or(0, |last| last.0);
         let deployment = DeploymentId(last + 1);
         let event = Event::Planned { plan: Box::new(plan) };
         let state = State::begin(&event).map_err(|source| EngineError::State { deployment, source })?;
@@ -333,7 +335,7 @@ impl Engine {
         let behalf = Behalf { deployment, fence: held.grant.fence, under_way: held.under_way.clone() };
         let interrupt = options.interrupt.clone();
         let (grant, wish, past) = (held.grant, held.wish, state.ended().cloned().collect());
-        let mut run = Run { engine: self, behalf: behalf.clone(), grant, state, payloads, interrupt, wish, past };
+        let mut run = Run { engine: self, behalf, grant, state, payloads, interrupt, wish, past };
         run.lease_taken().await?;
         let state = run.until_rest().await?;
         let finish = match state.end() {
@@ -341,16 +343,20 @@ impl Engine {
             None => Finish::Suspended(state.suspended().unwrap_or("it waits").into()),
         };
         if finish == Finish::Ended(End::Succeeded) {
-            let prune = self.prune(state.plan(), behalf, options.keep);
-            if self.keeping(held.grant, prune).await.is_err() {
-                let text = "earlier releases may still be there: somebody else deploys now, and tries again".into();
-                self.tell(Progress::Warning { text });
-            }
+            self.clear(state.plan(), held, deployment, options.keep).await;
         }
         Ok(Report { deployment: Some(deployment), finish })
     }
 
     /// Clears kept releases: what fails here is told, and changes no outcome.
+    async fn clear(&self, plan: &Plan, held: &Held, deployment: DeploymentId, keep: usize) {
+        let behalf = Behalf { deployment, fence: held.grant.fence, under_way: held.under_way.clone() };
+        if self.keeping(held.grant, self.prune(plan, behalf, keep)).await.is_err() {
+            let text = "earlier releases may still be there: somebody else deploys now, and tries again".into();
+            self.tell(Progress::Warning { text });
+        }
+    }
+
     async fn prune(&self, plan: &Plan, behalf: Behalf, keep: usize) {
         let deadline = Instant::now() + PRUNE_BY;
         let cx = behalf.cx(&StepId::new("prune"), deadline);

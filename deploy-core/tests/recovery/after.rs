@@ -2,7 +2,7 @@
 
 use crate::site::{all_to, deploy, deploy_with, end, engine, release, request, spec, world};
 use deploy_core::{
-    engine::Options,
+    engine::{Finish, Options},
     model::{Count, End, Object, ObjectRef, Payload},
     strategy::Rolling,
     target::Cx,
@@ -43,6 +43,27 @@ fn a_rerun_with_another_count_comes_to_that_count() {
         assert!(deploy_with(&world, &faults, spec(&world, "web-2", 2)).await.is_none());
         assert_eq!(end(deploy(&engine(world.deployer()), spec(&world, "web-2", 4)).await), End::Succeeded);
         assert_eq!(world.asked(&"web".into()), [("web-2".into(), 4)].into());
+        assert_eq!(world.violations(), []);
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_a_killed_deployer_did_not_clear_is_cleared_by_the_same_command() {
+    virtual_time(async {
+        let world = world();
+        for id in ["web-2", "web-3", "web-4"] {
+            assert_eq!(end(deploy(&engine(world.deployer()), spec(&world, id, 2)).await), End::Succeeded);
+        }
+        let faults = Faults::default();
+        faults.once(|call| call.kind == CallKind::Prune, Fault::CrashBefore);
+        assert!(deploy_with(&world, &faults, spec(&world, "web-5", 2)).await.is_none());
+        let target = world.deployer().target;
+        let releases = async || target.observe(&["web".into()]).await.unwrap().workloads.len();
+        assert_eq!(releases().await, 5);
+        let again = deploy(&engine(world.deployer()), spec(&world, "web-5", 2)).await.unwrap();
+        assert_eq!(again.finish, Finish::Unchanged);
+        assert_eq!(releases().await, 4, "the one that serves and three that are kept");
         assert_eq!(world.violations(), []);
     })
     .unwrap();
