@@ -211,7 +211,7 @@ impl Client {
         self.serving.connections().spawn(async move {
             let Ok(upgraded) = upgrade.await else { return };
             let Ok(client) = upgraded.downcast::<TokioIo<Strict>>() else { return };
-            let (stream, read) = upstream.into_stream();
+            let Some((stream, read)) = upstream.into_stream() else { return };
             let client = tunnel::End { stream: client.io.into_inner().into_stream(), read: client.read_buf };
             tunnel::run(client, tunnel::End { stream, read }, in_flight, serving.closing()).await;
         });

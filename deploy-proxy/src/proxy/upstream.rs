@@ -25,7 +25,8 @@ use crate::control::Address;
 /// A connection that carries one request at a time.
 pub(crate) struct Upstream {
     sender: SendRequest<RequestBody>,
-    connection: Connection<TokioIo<Heard>, RequestBody>,
+    /// None once it ended without a look at a request.
+    connection: Option<Connection<TokioIo<Heard>, RequestBody>>,
     address: Address,
     heard: Arc<AtomicBool>,
     ended: bool,
@@ -55,7 +56,8 @@ impl Upstream {
         let heard = Arc::new(AtomicBool::new(false));
         let io = TokioIo::new(Heard { stream, heard: Arc::clone(&heard) });
         let (sender, connection) = Builder::new().handshake(io).await.map_err(io::Error::other)?;
-        Ok(Box::new(Self { sender, connection, address: address.clone(), heard, ended: false, reused: false }))
+        let (connection, address) = (Some(connection), address.clone());
+        Ok(Box::new(Self { sender, connection, address, heard, ended: false, reused: false }))
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -69,7 +71,8 @@ impl Upstream {
 
     /// Reads and writes what can be; true once the connection is of no more use.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        self.ended = self.ended || self.connection.poll_without_shutdown(cx).is_ready();
+        let connection = self.connection.as_mut();
+        self.ended = self.ended || connection.is_none_or(|connection| connection.poll_without_shutdown(cx).is_ready());
         self.ended
     }
 
@@ -90,7 +93,13 @@ impl Upstream {
         self.heard.store(false, Ordering::Relaxed);
         let mut answer = pin!(self.sender.try_send_request(request));
         let outcome = poll_fn(|cx| {
-            self.ended = self.ended || self.connection.poll_without_shutdown(cx).is_ready();
+            let ended = self.poll(cx);
+            match answer.as_mut().poll(cx) {
+                Poll::Pending if ended => {}
+                answer => return answer,
+            }
+            // It read the other side's end before it took the request, which comes back only as it goes.
+            self.connection = None;
             answer.as_mut().poll(cx)
         })
         .await;
@@ -102,9 +111,9 @@ impl Upstream {
     }
 
     /// The connection itself and what was read past the head, after an upgrade.
-    pub(crate) fn into_stream(self) -> (TcpStream, Bytes) {
-        let parts = self.connection.into_parts();
-        (parts.io.into_inner().stream, parts.read_buf)
+    pub(crate) fn into_stream(self) -> Option<(TcpStream, Bytes)> {
+        let parts = self.connection?.into_parts();
+        Some((parts.io.into_inner().stream, parts.read_buf))
     }
 }
 
@@ -162,5 +171,36 @@ impl AsyncWrite for Heard {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::{sleep, timeout};
+
+    #[tokio::test]
+    async fn a_request_comes_back_from_a_connection_that_ended_a_moment_ago() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Address::new("127.0.0.1", server.local_addr().unwrap().port());
+        let limit = Duration::from_secs(20);
+        let (upstream, accepted) = tokio::join!(Upstream::connect(&address, limit), server.accept());
+        let (mut upstream, (mut stream, _)) = (upstream.unwrap(), accepted.unwrap());
+        let request = || Request::get("/").header("host", "web").body(RequestBody::Empty).unwrap();
+        let answering = async {
+            let mut head = [0; 1024];
+            assert!(stream.read(&mut head).await.unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(upstream.send(request()), answering);
+        assert_eq!(answer.unwrap().status(), 200);
+        assert!(upstream.ready().await);
+        // its end comes in between
+        drop(stream);
+        sleep(Duration::from_millis(100)).await;
+        let failure = timeout(limit, upstream.send(request())).await.expect("an answer or none").unwrap_err();
+        assert!(failure.unsent.is_some() && !failure.heard, "{failure:?}");
     }
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use deploy_core::model::Fence;
 use deploy_proxy::control::{AskError, Backend, Drained, Refusal};
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
-use crate::common::{LONG, Server, Web, Wire, backend, eventually};
+use crate::common::{LONG, Server, Web, Wire, backend, eventually, ok};
 
 /// How the clients of a load use connections.
 #[derive(Clone, Copy)]
@@ -65,7 +66,7 @@ async fn releases_under_load(connections: Connections) {
     let answers = load(&web, connections, async {
         for window in NAMES.windows(2) {
             let [old, new] = [window[0], window[1]];
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(50)).await;
             let next = start(new).await;
             web.route(route(new, &next)).await;
             for instance in old {
@@ -75,7 +76,7 @@ async fn releases_under_load(connections: Connections) {
             // The ports close with the servers: whatever still went there would be refused.
             serving = next;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_millis(50)).await;
     })
     .await;
     assert_eq!(answers.len(), 12, "every instance served: {answers:?}");
@@ -92,6 +93,44 @@ async fn releases_change_without_a_lost_request_on_kept_connections() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn releases_change_without_a_lost_request_on_a_connection_each() {
     releases_under_load(Connections::OneEach).await;
+}
+
+/// It ends what has been idle for a moment, and doesn't look whether a request has just come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_ends_connections_as_they_are_used_again_costs_no_request_under_load() {
+    let unanswered = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&unanswered);
+    let impatient = Server::new(move |mut wire| {
+        let unanswered = Arc::clone(&count);
+        async move {
+            let mut request = wire.head().await;
+            while request.is_some() && wire.try_send(&ok("a")).await {
+                request = timeout(Duration::from_millis(2), wire.head()).await.unwrap_or_default();
+            }
+            sleep(Duration::from_millis(1)).await;
+            let came = wire.stream.try_read(&mut [0; 1]).is_ok_and(|count| count > 0);
+            unanswered.fetch_add(u64::from(came), Ordering::SeqCst);
+        }
+    })
+    .await;
+    let web = Web::new("http").await;
+    web.route([backend("a", impatient.address)]).await;
+    let mut clients = JoinSet::new();
+    for client in 0..16 {
+        let address = web.address;
+        clients.spawn(async move {
+            let mut wire = Wire::connect(address).await;
+            for request in 0..400 {
+                assert_eq!(wire.get("/").await, Some((200, "a".into())));
+                sleep(Duration::from_micros((client * 7 + request) % 16 * 300)).await;
+            }
+        });
+    }
+    while let Some(client) = clients.join_next().await {
+        client.unwrap();
+    }
+    let unanswered = unanswered.load(Ordering::SeqCst);
+    assert!(unanswered > 0, "no request came just as its connection ended: the test shows nothing");
 }
 
 #[tokio::test]
@@ -177,7 +216,7 @@ async fn a_connection_that_was_in_flight_is_not_kept_after_the_drain() {
         let gone = Arc::clone(&told);
         async move {
             wire.head().await.unwrap();
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            sleep(Duration::from_millis(200)).await;
             wire.send(&crate::common::ok("a")).await;
             assert!(wire.head().await.is_none());
             gone.notify_one();
