@@ -33,7 +33,8 @@ pub(crate) fn message(error: &Error) -> String {
 
 /// An error of a call as a target's error. `doing` says what was tried: `start shop-web-1`.
 ///
-/// An answer is certain, unless it says itself that it may pass; no answer is not.
+/// An answer is certain, unless it says itself that it may pass; no answer is not. A container that somebody took away
+/// meanwhile is missing the next time that we look, and then made anew.
 pub(crate) fn target_error(doing: &str, error: Error) -> TargetError {
     let passing = |text: &str| PASSING.iter().any(|passing| text.contains(passing));
     match status(&error) {
@@ -41,6 +42,9 @@ pub(crate) fn target_error(doing: &str, error: Error) -> TargetError {
             TargetError::unreachable("the Docker Engine", error)
         }
         Some(503) => TargetError::unreachable("the Docker Engine", error),
+        Some(404) if message(&error).contains("No such container") => {
+            TargetError::unreachable("a container that was there a moment ago", error)
+        }
         Some(500..) if passing(&message(&error)) => TargetError::unreachable("the Docker Engine", error),
         _ => TargetError::Rejected {
             why: format!("expected to {doing}, but the Docker Engine said: {}", message(&error)),
@@ -69,6 +73,8 @@ mod tests {
     fn an_answer_is_certain_and_no_answer_is_not() {
         assert!(!target_error("x", answer(500, "exec: \"/nope\": no such file")).is_retryable());
         assert!(!target_error("x", answer(409, "the name is in use")).is_retryable());
+        assert!(!target_error("x", answer(404, "network shop_default not found")).is_retryable());
+        assert!(target_error("x", answer(404, "No such container: shop-web-1")).is_retryable());
         assert!(target_error("x", answer(503, "starting up")).is_retryable());
         assert!(target_error("x", answer(500, "rpc: context deadline exceeded")).is_retryable());
         assert!(target_error("x", Error::RequestTimeoutError).is_retryable());

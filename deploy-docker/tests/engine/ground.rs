@@ -1,3 +1,4 @@
+use crate::load::answer;
 use bollard::{Docker, query_parameters as query};
 use deploy_compose::{Loader, model::Project};
 use deploy_core::{
@@ -15,11 +16,7 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    sync::OnceCell,
-};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 /// One project on the real Engine; everything of it is removed by [`Ground::clear`].
 pub(crate) struct Ground {
@@ -28,28 +25,39 @@ pub(crate) struct Ground {
     pub(crate) name: String,
     pub(crate) image: String,
     pub(crate) folder: tempfile::TempDir,
+    is_mine: bool,
 }
 
-static IMAGE: OnceCell<String> = OnceCell::const_new();
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Ground {
     /// None, with a message, where no Engine answers: there is nothing to test on.
     pub(crate) async fn new() -> Option<Self> {
-        let host = match DockerHost::connect(&ConnectOptions::from_env()).await {
-            Ok(host) => host,
+        match DockerHost::connect(&ConnectOptions::from_env()).await {
+            Ok(host) => Some(Self::on(host, Docker::connect_with_defaults().unwrap()).await),
             Err(error) => {
                 let may_skip = std::env::var("DEPLOY_TEST_ENGINE").as_deref() != Ok("required");
                 assert!(may_skip, "{error}");
                 eprintln!("skipped, because no Docker Engine answers: {error}");
-                return None;
+                None
             }
-        };
-        let docker = Docker::connect_with_defaults().unwrap();
-        let image = IMAGE.get_or_init(|| import(&docker)).await.clone();
+        }
+    }
+
+    /// On an Engine, as we reach it and as the test does.
+    pub(crate) async fn on(host: DockerHost, docker: Docker) -> Self {
+        let image = import(&docker).await;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("ddtest{}x{number}", std::process::id());
-        Some(Self { docker, host, name, image, folder: tempfile::tempdir().unwrap() })
+        Self { docker, host, name, image, folder: tempfile::tempdir().unwrap(), is_mine: true }
+    }
+
+    /// The same project for a deployer that reaches the Engine at another address.
+    pub(crate) async fn by(&self, address: &str) -> Self {
+        let options = ConnectOptions { host: Some(address.to_owned()), ..ConnectOptions::from_env() };
+        let (docker, host) = (self.docker.clone(), DockerHost::connect(&options).await.unwrap());
+        let (name, image) = (self.name.clone(), self.image.clone());
+        Self { docker, host, name, image, folder: tempfile::tempdir().unwrap(), is_mine: false }
     }
 
     /// The project as a file's text describes it; `IMAGE` in it is the fixture's image.
@@ -138,6 +146,16 @@ impl Ground {
     }
 }
 
+impl Drop for Ground {
+    /// A test that failed leaves nothing either.
+    fn drop(&mut self) {
+        if self.is_mine && std::thread::panicking() {
+            let runtime = tokio::runtime::Handle::current();
+            tokio::task::block_in_place(|| runtime.block_on(self.clear()));
+        }
+    }
+}
+
 /// An image out of the fixture, named by its content: later runs find it.
 async fn import(docker: &Docker) -> String {
     let executable =
@@ -174,24 +192,30 @@ fn fixture() -> PathBuf {
 pub(crate) async fn get(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.ok()?;
-    let (mut text, mut piece) = (String::new(), [0; 4096]);
-    // the server may keep the connection
-    while !is_whole(&text) {
-        let read = stream.read(&mut piece).await.ok().filter(|read| *read > 0)?;
-        text.push_str(&String::from_utf8_lossy(&piece[..read]));
-    }
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
-}
-
-fn is_whole(answer: &str) -> bool {
-    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
-    let length =
-        head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
-    length.is_some_and(|length: usize| body.len() >= length)
+    let (head, body) = answer(&mut stream).await.ok()?;
+    head.starts_with("http/1.1 200").then_some(body)
 }
 
 /// A port of this host that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A service of two instances, with what is added to their environment.
+pub(crate) fn web(port: u16, version: &str, more: &str) -> String {
+    format!(
+        "services:\n  web:\n    image: IMAGE\n    command: [/deploy, serve]\n    ports: ['127.0.0.1:{port}:8080']\n    environment: {{ VERSION: '{version}', {more} }}\n    deploy: {{ replicas: 2 }}\n"
+    )
+}
+
+/// Fails unless only that version of [`web`] runs and answers, and nothing is left over but kept releases.
+pub(crate) async fn assert_converged(ground: &Ground, port: u16, version: &str, about: &str) {
+    for _ in 0..8 {
+        assert_eq!(get(port).await.as_deref(), Some(version), "{about}");
+    }
+    let (running, rest): (Vec<_>, Vec<_>) =
+        ground.containers().await.into_iter().partition(|(_, state)| state == "running");
+    assert_eq!(running.len(), 3, "two instances and their proxy, {about}: {running:?}");
+    let is_kept = |(name, state): &(String, String)| name.ends_with("-kept") && state == "exited";
+    assert!(rest.len() <= 6 && rest.iter().all(is_kept), "three kept releases, {about}: {rest:?}");
 }
