@@ -15,6 +15,7 @@ mod load;
 mod objects;
 mod people;
 mod registry;
+mod reuse;
 mod under_way;
 mod way;
 mod ways;
