@@ -5,8 +5,9 @@
 //! `fixture probe PORT`: exits with 0 if a GET is answered with 200.
 //! `fixture get URL-HOST PORT`: prints the answer's body.
 //! `fixture copy FROM TO`: copies a file.
+//! `fixture fill FILE`: writes to a file until the disk is full; `fixture remove FILE` makes room again.
 
-use std::{env, time::Duration};
+use std::{env, io::Write, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -40,10 +41,25 @@ fn main() {
                     1
                 }
             },
+            ["fill", path] => match fill(path) {
+                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => 0,
+                other => {
+                    println!("expected a full disk, but found {other:?}");
+                    1
+                }
+            },
+            ["remove", path] => i32::from(std::fs::remove_file(path).is_err()),
             _ => 2,
         }
     });
     std::process::exit(status);
+}
+
+fn fill(path: &str) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    loop {
+        file.write_all(&[1; 4096])?;
+    }
 }
 
 fn number(name: &str) -> Option<u64> {
