@@ -11,6 +11,7 @@ mod disk;
 mod down;
 mod exchange;
 mod files;
+mod further;
 mod ground;
 mod journal;
 mod load;
