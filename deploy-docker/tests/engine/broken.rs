@@ -1,6 +1,9 @@
 //! Versions that are no good: the old one goes on serving, the message names the cause, and nothing is left.
 
-use crate::ground::{Ground, free_port, get};
+use crate::{
+    ground::{Ground, free_port, get},
+    registry::Registry,
+};
 use deploy_core::{
     engine::Finish,
     model::End,
@@ -80,6 +83,20 @@ async fn an_image_that_is_not_there_is_named_before_anything_changes() {
     let never = text.replace("ports", "pull_policy: never\n    ports");
     let error = project.prepare(&ground.load(&never), &|_| {}).await.map(|_| ()).unwrap_err();
     insta::assert_snapshot!(error, @"expected image localhost:1/no-such-image:9 on the Engine's host, because `pull_policy` is `never`, but found none: load or build it there");
+    drop(project);
+    ground.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_its_registry_refuses_is_named_before_anything_changes() {
+    let Some(ground) = Ground::new().await else { return };
+    let registry = Registry::start("ann", "secret").await;
+    let project = ground.open();
+    let image = registry.image("shop/web");
+    let text = format!("services:\n  web:\n    image: {image}\n    ports: [80]\n");
+    let error = project.prepare(&ground.load(&text), &|_| {}).await.map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains(&format!("expected image {image}, but")) && error.contains("docker login"), "{error}");
+    assert_eq!(ground.containers().await, []);
     drop(project);
     ground.clear().await;
 }
