@@ -27,9 +27,12 @@ pub struct Args {
     /// Requests a second
     #[arg(long, value_name = "NUMBER", default_value_t = 500)]
     pub rate: u32,
-    /// Only cases whose name contains this
+    /// The longest time between two good answers that is no fault
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 100)]
+    pub gap: u64,
+    /// Only cases whose name contains this, or one of these
     #[arg(long, value_name = "NAME")]
-    pub case: Option<String>,
+    pub case: Vec<String>,
     /// The `deploy` executable, with its feature `testing`. Default: built now, in the same profile as this one
     #[arg(long, value_name = "PATH")]
     pub deploy: Option<PathBuf>,
@@ -59,7 +62,7 @@ pub enum Line {
 impl Args {
     /// Whether a case is to be shown.
     pub fn wants(&self, case: &str) -> bool {
-        self.case.as_ref().is_none_or(|wanted| case.contains(wanted.as_str()))
+        self.case.is_empty() || self.case.iter().any(|wanted| case.contains(wanted.as_str()))
     }
 
     /// The `deploy` executable, built if none was named.

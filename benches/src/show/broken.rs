@@ -99,14 +99,14 @@ async fn attempt(
         let report = traffic.stop().await?;
         let first = [case.name.into(), strategy.into(), ended.code().to_string(), seconds(ended.took)];
         let row: Vec<_> = first.into_iter().chain(cells(&report)).collect();
-        if judge(&report) == Judgement::GeneratorLate && repeat < REPEATS {
+        if judge(&report, args.gap) == Judgement::GeneratorLate && repeat < REPEATS {
             table.aside(&row, "again, because the generator itself was late");
             continue;
         }
         let mut faults = Faults::default();
         faults.unless(ended.code() != 0, || "expected a status that isn't 0".into());
         if !case.may_lose {
-            traffic::note(&report, &mut faults);
+            traffic::note(&report, args.gap, &mut faults);
         }
         compare(&before, &project.instances().await?, &mut faults);
         let cause = cause(&ended);

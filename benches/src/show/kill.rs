@@ -173,7 +173,7 @@ impl Play<'_> {
             let row: Vec<_> = row.into_iter().chain(cells).collect();
 
             let judged = self.scene.strategy != "recreate";
-            if judged && judge(&report) == Judgement::GeneratorLate && repeat < REPEATS {
+            if judged && judge(&report, self.args.gap) == Judgement::GeneratorLate && repeat < REPEATS {
                 self.table.aside(&row, "again, because the generator itself was late");
                 self.becomes(act.version);
                 continue;
@@ -183,7 +183,7 @@ impl Play<'_> {
                 faults.unless(status == act.status, || format!("expected status {}: {}", act.status, again.said()));
             }
             if judged {
-                traffic::note(&report, &mut faults);
+                traffic::note(&report, self.args.gap, &mut faults);
             }
             untidy(&self.project.instances().await?, &act.version, &mut faults);
             let ended_first = !killed && left == Left::Over;

@@ -81,14 +81,14 @@ async fn deployment(
         let ended = project.run(&Ask::up(case.strategy)).await?;
         let report = traffic.stop().await?;
         let row = row(case, connections, run, &ended, &report);
-        if case.judged && judge(&report) == Judgement::GeneratorLate && repeat < REPEATS {
+        if case.judged && judge(&report, args.gap) == Judgement::GeneratorLate && repeat < REPEATS {
             table.aside(&row, "again, because the generator itself was late");
             continue;
         }
         let mut faults = Faults::default();
         faults.unless(ended.code() == 0, || format!("status {}: {}", ended.code(), ended.said()));
         if case.judged {
-            traffic::note(&report, &mut faults);
+            traffic::note(&report, args.gap, &mut faults);
         }
         untidy(&project.instances().await?, &recipe.version, &mut faults);
         table.row(&row, &faults);

@@ -54,7 +54,7 @@ async fn row(
             most.len().to_string(),
         ];
         let row: Vec<_> = row.into_iter().chain(cells_of).collect();
-        if judge(&report) == Judgement::GeneratorLate && repeat < REPEATS {
+        if judge(&report, args.gap) == Judgement::GeneratorLate && repeat < REPEATS {
             table.aside(&row, "again, because the generator itself was late");
             continue;
         }
@@ -63,7 +63,7 @@ async fn row(
         faults.unless(most.len() <= 2, || {
             format!("ran side by side: {}", most.into_iter().collect::<Vec<_>>().join(", "))
         });
-        traffic::note(&report, &mut faults);
+        traffic::note(&report, args.gap, &mut faults);
         untidy(&project.instances().await?, &other, &mut faults);
         match (killed, faults.is_empty()) {
             (false, true) => table.aside(&row, "it had ended before"),

@@ -62,13 +62,13 @@ async fn measured(
     let report = traffic.stop().await?;
     let first = [what.to_owned(), version.to_owned(), seconds(ended.took)];
     let row: Vec<_> = first.into_iter().chain(cells(&report)).collect();
-    if judge(&report) == Judgement::GeneratorLate {
+    if judge(&report, args.gap) == Judgement::GeneratorLate {
         table.aside(&row, "not judged, because the generator itself was late");
         return Ok(ended.took);
     }
     let mut faults = Faults::default();
     faults.unless(ended.code() == 0, || format!("status {}: {}", ended.code(), ended.said()));
-    traffic::note(&report, &mut faults);
+    traffic::note(&report, args.gap, &mut faults);
     untidy(&project.instances().await?, version, &mut faults);
     table.row(&row, &faults);
     Ok(ended.took)

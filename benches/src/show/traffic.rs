@@ -1,14 +1,12 @@
 //! Requests beside a deployment, and what they say of it.
 
 use super::{Faults, Project, ShowError, docker::Docker};
-use deploy_cli::demo::load::{self, Load, LoadConfig, Mode, Report};
+use deploy_cli::demo::load::{self, Load, LoadConfig, Loss, Mode, Report};
 use std::time::Duration;
 use tokio::time::sleep;
 
 /// Traffic before and after what is measured, so that its begin and its end are measured too.
 const MARGIN: Duration = Duration::from_millis(700);
-/// The longest gap that is no fault, in microseconds.
-const GAP_US: u64 = 100_000;
 /// How often a run is repeated in which the generator itself was more than 50 ms late.
 pub const REPEATS: usize = 3;
 
@@ -116,22 +114,28 @@ pub enum Judgement {
     Bad,
 }
 
-/// Judges a report: nothing may be lost, and no gap be longer than 100 ms.
-pub fn judge(report: &Report) -> Judgement {
-    match report.lost_total() == 0 && report.longest_gap.length_us <= GAP_US {
-        true => Judgement::Good,
-        false if report.generator_stalled() => Judgement::GeneratorLate,
+/// Judges a report: nothing may be lost, and no gap be longer than so many milliseconds. A gap may be the fault of a late
+/// generator, and so may a request that it didn't send; one that it sent and that was lost is never.
+pub fn judge(report: &Report, longest_gap: u64) -> Judgement {
+    let is_own = |loss: &Loss| matches!(loss, Loss::Local | Loss::Overrun);
+    match report.generator_stalled() && report.lost.keys().all(is_own) {
+        _ if report.lost.is_empty() && !is_gap(report, longest_gap) => Judgement::Good,
+        true => Judgement::GeneratorLate,
         false => Judgement::Bad,
     }
 }
 
+fn is_gap(report: &Report, longest_gap: u64) -> bool {
+    report.longest_gap.length_us > longest_gap * 1_000
+}
+
 /// What is wrong with a report.
-pub fn note(report: &Report, faults: &mut Faults) {
+pub fn note(report: &Report, longest_gap: u64, faults: &mut Faults) {
     faults.unless(report.lost_total() == 0, || {
         let lost: Vec<_> = report.lost.iter().map(|(loss, count)| format!("{loss} {count}")).collect();
         format!("lost {}", lost.join(", "))
     });
-    faults.unless(report.longest_gap.length_us <= GAP_US, || format!("gap {}", report.longest_gap));
+    faults.unless(!is_gap(report, longest_gap), || format!("gap {}", report.longest_gap));
 }
 
 /// The cells for requests sent and lost, the longest gap and how late the generator was, in milliseconds.
@@ -151,4 +155,32 @@ pub const HEADINGS: [&str; 4] = ["sent___", "lost", "gap ms", "late ms"];
 /// Milliseconds as seconds.
 pub fn seconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A report with this longest gap, this lost, and this often a late generator.
+    fn report(gap_us: u64, lost: serde_json::Value, stalls: u64) -> Report {
+        let report = json!({
+            "started": "2026-01-01T00:00:00Z", "duration_us": 1, "sent": 9, "answered": 9, "lost": lost, "by_version": {},
+            "latency": { "p50_us": 1, "p90_us": 1, "p99_us": 1, "max_us": 1 },
+            "longest_gap": { "start_us": 0, "length_us": gap_us, "lateness_us": 0 }, "gaps": [],
+            "lateness": { "p99_us": 1, "max_us": 1, "stalls": stalls }, "reopened": 0,
+        });
+        serde_json::from_value(report).unwrap()
+    }
+
+    #[test]
+    fn a_late_generator_excuses_gaps_and_what_it_did_not_send_and_nothing_else() {
+        let judged = |gap_us, lost, stalls| judge(&report(gap_us, lost, stalls), 100);
+        assert_eq!(judged(100_000, json!({}), 1), Judgement::Good);
+        assert_eq!(judged(100_001, json!({}), 0), Judgement::Bad);
+        assert_eq!(judged(100_001, json!({}), 1), Judgement::GeneratorLate);
+        assert_eq!(judged(1, json!({ "overrun": 1, "local": 1 }), 1), Judgement::GeneratorLate);
+        assert_eq!(judged(1, json!({ "overrun": 1 }), 0), Judgement::Bad);
+        assert_eq!(judged(1, json!({ "overrun": 1, "status-502": 1 }), 1), Judgement::Bad);
+    }
 }

@@ -107,8 +107,8 @@ async fn waits(project: &Project, args: &Args) -> Result<bool, ShowError> {
         for (which, ended) in [("first", &first), ("second", &second)] {
             faults.unless(ended.code() == 0, || format!("status {} of the {which}: {}", ended.code(), ended.said()));
         }
-        if judge(&report) != Judgement::GeneratorLate {
-            traffic::note(&report, &mut faults);
+        if judge(&report, args.gap) != Judgement::GeneratorLate {
+            traffic::note(&report, args.gap, &mut faults);
         }
         untidy(&project.instances().await?, &version, &mut faults);
         table.row(&row, &faults);
@@ -181,14 +181,14 @@ async fn frozen(
             woken.code().to_string(),
         ];
         let row: Vec<_> = row.into_iter().chain(cells(&report)).collect();
-        if judge(&report) == Judgement::GeneratorLate && repeat < REPEATS {
+        if judge(&report, args.gap) == Judgement::GeneratorLate && repeat < REPEATS {
             table.aside(&row, "again, because the generator itself was late");
             continue;
         }
         let mut faults = Faults::default();
         faults.unless(ended.code() == 0, || format!("status {}: {}", ended.code(), ended.said()));
         faults.unless(woken.code() != 0, || "the one that woke up took it for a success".into());
-        traffic::note(&report, &mut faults);
+        traffic::note(&report, args.gap, &mut faults);
         untidy(&project.instances().await?, &serving, &mut faults);
         table.row(&row, &faults);
         if !faults.is_empty() {

@@ -42,7 +42,7 @@ async fn compare(project: &Project, args: &Args, strategy: &str) -> Result<bool,
         let report = traffic.stop().await?;
         let mut faults = Faults::default();
         faults.unless(ended.code() == 0, || format!("status {}: {}", ended.code(), ended.said()));
-        note(&report, &mut faults);
+        note(&report, args.gap, &mut faults);
         let ratio = until.as_secs_f64() / without.as_secs_f64();
         let first = [run.to_string(), seconds(without), seconds(until), format!("{ratio:.2}"), seconds(ended.took)];
         table.row(&first.into_iter().chain(cells(&report)).collect::<Vec<_>>(), &faults);
