@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+const FAULTS: &str = include_str!("../../docs/faults.md");
 const JOURNAL: &str = include_str!("../../docs/journal.md");
 
 /// The lines of a page that are records.
@@ -76,6 +77,31 @@ fn every_link_between_the_pages_leads_somewhere() {
         }
     }
     assert!(seen > 10, "{seen} links");
+}
+
+/// The sources of every test.
+fn sources(folder: &Path, found: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.extension() {
+            Some(extension) if extension == "rs" => found.push_str(&fs::read_to_string(path).unwrap()),
+            _ if path.is_dir() => sources(&path, found),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_page_of_faults_names_is_there() {
+    let mut found = String::new();
+    for package in ["deploy-core", "deploy-proxy", "deploy-docker", "deploy-local", "deploy-cli"] {
+        for folder in ["src", "tests"] {
+            sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(package).join(folder), &mut found);
+        }
+    }
+    let names = FAULTS.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() > 2);
+    let missing: Vec<_> = names.filter(|name| !found.contains(&format!("fn {name}("))).collect();
+    assert_eq!(missing, [""; 0]);
 }
 
 #[test]
