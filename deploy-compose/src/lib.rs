@@ -15,8 +15,9 @@
 //! 2. Variables are replaced, by the caller's environment and environment files.
 //! 3. Several files are laid over each other by Compose's rules.
 //! 4. The tree is checked against the specification's shape, `schema/compose.json`.
-//! 5. The tree is read into the model. What Compose itself ignores is listed in [`model::Project::ignored`]; what the
-//!    specification allows and this library doesn't understand yet is refused. Nothing is dropped in silence.
+//! 5. The tree is read into the model. What has no effect, mostly because Compose itself ignores it, is listed in
+//!    [`model::Project::ignored`]; what the specification allows and this library doesn't understand yet is refused.
+//!    Nothing is dropped in silence.
 //!
 //! Values of environment variables and contents of secrets are never part of a message or of `Debug`.
 

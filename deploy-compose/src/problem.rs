@@ -42,7 +42,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Something in the file that has no effect, because Compose itself ignores it.
+/// Something in the file that has no effect; mostly because Compose itself ignores it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ignored {
     /// Where it stands.

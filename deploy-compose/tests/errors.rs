@@ -114,12 +114,38 @@ fn values_are_refused_where_they_stand() {
         ),
         ("command: \"sh -c 'x\"", "4:14: services.web.command: expected a closing quote"),
         ("deploy: {replicas: -1}", "4:24: services.web.deploy.replicas: expected a whole number that isn't negative"),
+        (
+            "isolation: chroot",
+            "4:16: services.web.isolation: expected default, process or hyperv, but found the text \"chroot\"",
+        ),
+        ("platform: linux//arm64", "4:15: services.web.platform: expected a platform such as linux/arm64, but found"),
+        (
+            "volumes: [{type: bind, source: './a:b', target: /x, bind: {selinux: z}}]",
+            "4:36: services.web.volumes[0].source: expected a path without a colon beside `selinux`",
+        ),
         ("env_file: nowhere.env", "4:15: services.web.env_file: expected a readable file at /project/nowhere.env"),
     ];
     for (line, expected) in cases {
         let error = service(line);
         assert!(error.starts_with(&format!("compose.yaml:{expected}")), "{line}:\n{error}");
     }
+}
+
+#[test]
+fn a_service_and_its_first_network_have_one_hardware_address() {
+    let text = |first: &str| {
+        format!(
+            "services:\n  web:\n    image: x\n    mac_address: 02:00:00:00:00:01\n    networks:\n      a: {{ mac_address: '{first}' }}\n      \
+             b: {{ priority: 1, mac_address: '02:00:00:00:00:02' }}\nnetworks: {{ a: {{}}, b: {{}} }}\n"
+        )
+    };
+    assert_eq!(
+        error(&text("02:00:00:00:00:01")),
+        "compose.yaml:4:18: services.web.mac_address: expected the same address as in `networks.b`, which is \
+         02:00:00:00:00:02, but found the text \"02:00:00:00:00:01\""
+    );
+    let equal = text("02:00:00:00:00:03").replace("'02:00:00:00:00:02'", "'02:00:00:00:00:01'");
+    assert!(Loader::new("/project").load_str("compose.yaml", &equal).is_ok());
 }
 
 #[test]

@@ -166,6 +166,50 @@ fn what_a_service_shares_it_waits_for() {
 }
 
 #[test]
+fn what_only_a_swarm_or_compose_itself_acts_on_is_named() {
+    let text = "\
+services:
+  web:
+    image: x
+    network_mode: host
+    mac_address: 02:00:00:00:00:01
+    depends_on:
+      db: { condition: service_started, restart: true }
+      cache: { condition: service_started, restart: false }
+    deploy:
+      update_config:
+        { parallelism: 2, delay: 10s, failure_action: pause, monitor: 5s, max_failure_ratio: 0.5, order: stop-first }
+      rollback_config: { parallelism: 1 }
+  db: { image: x }
+  cache: { image: x }
+";
+    let project = load(text);
+    let ignored: Vec<_> = project.ignored.iter().map(ToString::to_string).collect();
+    let update = |place: &str, field: &str| {
+        format!("compose.yaml:{place}: services.web.deploy.update_config.{field}: only a Swarm uses it")
+    };
+    assert_eq!(
+        ignored,
+        [
+            "compose.yaml:5:5: services.web.mac_address: beside this `network_mode` its containers have no network \
+             interface of their own"
+                .to_owned(),
+            "compose.yaml:7:41: services.web.depends_on.db.restart: a deployment replaces what has changed, and \
+             restarts nothing because of it"
+                .to_owned(),
+            update("11:27", "delay"),
+            update("11:39", "failure_action"),
+            update("11:62", "monitor"),
+            update("11:75", "max_failure_ratio"),
+            "compose.yaml:12:7: services.web.deploy.rollback_config: only a Swarm uses it".to_owned(),
+        ]
+    );
+    assert_eq!(project.services["web"].mac_address, None);
+    let unfit = text.replace("delay: 10s", "delay: soon");
+    assert!(Loader::new("/srv/shop").load_str("compose.yaml", &unfit).is_err());
+}
+
+#[test]
 fn unset_variables_and_shell_signs_are_warned_about() {
     let project = load("services:\n  web:\n    image: nginx:$TAG\n    command: a && b\n");
     let warnings: Vec<String> = project.warnings.iter().map(|warning| warning.to_string()).collect();

@@ -9,7 +9,7 @@ use crate::{
     treatment::Treatment,
 };
 use bollard::models::{HealthConfig, Ipam, IpamConfig};
-use deploy_compose::model::{self as compose, Key, MountKind, Project, Service};
+use deploy_compose::model::{self as compose, IpamPool, Key, MountKind, Project, Service, UpdateConfig};
 use deploy_core::model::{
     BasisPoints, Batch, Clocks, Count, Millis, Named, Object, Release, RouterId, ServiceSpec, TargetId,
 };
@@ -62,7 +62,7 @@ pub(crate) fn service_spec(parts: &Parts<'_>) -> ServiceSpec {
         progress_by: usual.progress_by.plus(longer),
         ..usual
     };
-    let parallelism = service.update_config.as_ref().and_then(|update| update.parallelism);
+    let parallelism = service.update_config.as_ref().and_then(batch_size);
     let needs = service.depends_on.keys().filter(|name| project.services.contains_key(*name));
     ServiceSpec {
         release: parts.release.clone(),
@@ -85,6 +85,20 @@ pub(crate) fn service_spec(parts: &Parts<'_>) -> ServiceSpec {
         keep_failed: false,
         notes: treatment.notes.clone(),
     }
+}
+
+fn batch_size(from: &UpdateConfig) -> Option<u32> {
+    let UpdateConfig {
+        parallelism,
+        // by the treatment
+        order: _,
+        // named as without effect
+        delay: _,
+        failure_action: _,
+        monitor: _,
+        max_failure_ratio: _,
+    } = from;
+    *parallelism
 }
 
 /// The container's own test; else a connection to a port, where a proxy can try it; else that it goes on running.
@@ -165,22 +179,35 @@ fn volumes<'a>(project: &'a Project, service: &'a Service) -> impl Iterator<Item
 }
 
 fn volume_spec(key: &str, volume: &compose::Volume) -> VolumeSpec {
-    let mut labels = volume.labels.clone();
+    let compose::Volume { driver, driver_opts, labels, name: _, external: _ } = volume;
+    let mut labels = labels.clone();
     labels.insert(crate::labels::compose::VOLUME.to_owned(), key.to_owned());
-    VolumeSpec { driver: volume.driver.clone(), options: volume.driver_opts.clone(), labels }
+    VolumeSpec { driver: driver.clone(), options: driver_opts.clone(), labels }
 }
 
 fn network_spec(key: &str, network: &compose::Network) -> NetworkSpec {
-    let mut labels = network.labels.clone();
+    let compose::Network {
+        driver,
+        driver_opts,
+        internal,
+        attachable,
+        enable_ipv4,
+        enable_ipv6,
+        ipam: pools,
+        labels,
+        name: _,
+        external: _,
+    } = network;
+    let mut labels = labels.clone();
     labels.insert(crate::labels::compose::NETWORK.to_owned(), key.to_owned());
     NetworkSpec {
-        driver: network.driver.clone(),
-        options: network.driver_opts.clone(),
-        internal: network.internal,
-        attachable: network.attachable,
-        enable_ipv4: network.enable_ipv4,
-        enable_ipv6: network.enable_ipv6,
-        ipam: network.ipam.as_ref().map(ipam),
+        driver: driver.clone(),
+        options: driver_opts.clone(),
+        internal: *internal,
+        attachable: *attachable,
+        enable_ipv4: *enable_ipv4,
+        enable_ipv6: *enable_ipv6,
+        ipam: pools.as_ref().map(ipam),
         labels,
     }
 }
@@ -189,15 +216,16 @@ fn ipam(from: &compose::Ipam) -> Ipam {
     let map = |map: &BTreeMap<String, String>| {
         Some(map.clone().into_iter().collect()).filter(|map: &std::collections::HashMap<_, _>| !map.is_empty())
     };
-    let pools = from.pools.iter().map(|pool| IpamConfig {
-        subnet: pool.subnet.clone(),
-        ip_range: pool.ip_range.clone(),
-        gateway: pool.gateway.clone(),
-        auxiliary_addresses: map(&pool.aux_addresses),
+    let compose::Ipam { driver, options, pools } = from;
+    let pools = pools.iter().map(|IpamPool { subnet, ip_range, gateway, aux_addresses }| IpamConfig {
+        subnet: subnet.clone(),
+        ip_range: ip_range.clone(),
+        gateway: gateway.clone(),
+        auxiliary_addresses: map(aux_addresses),
     });
     Ipam {
-        driver: Some(from.driver.clone().unwrap_or_else(|| "default".to_owned())),
+        driver: Some(driver.clone().unwrap_or_else(|| "default".to_owned())),
         config: Some(pools.collect()),
-        options: map(&from.options),
+        options: map(options),
     }
 }

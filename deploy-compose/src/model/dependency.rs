@@ -12,7 +12,7 @@ use crate::read::At;
 pub struct Dependency {
     /// What must be true of the other service.
     pub condition: Condition,
-    /// Whether this service is restarted when the other one is.
+    /// Whether Compose restarts this service when it restarts or replaces the other one.
     pub restart: bool,
     /// Whether it is an error when the other service isn't there.
     pub required: bool,
@@ -51,7 +51,13 @@ impl Dependency {
                 None
             }
         });
-        let restart = fields.flag("restart").unwrap_or(false);
+        let restart = fields.take("restart").is_some_and(|at| {
+            let restart = at.flag().unwrap_or(false);
+            if restart {
+                at.ignore("a deployment replaces what has changed, and restarts nothing because of it");
+            }
+            restart
+        });
         let required = fields.flag("required").unwrap_or(true);
         fields.finish();
         Some(Self { condition: condition?, restart, required })

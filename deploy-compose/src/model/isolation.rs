@@ -46,7 +46,7 @@ pub struct Isolation {
     pub cgroup_parent: Option<String>,
     /// The isolation technology, where the platform has several.
     #[serde(skip_serializing_if = "is_default")]
-    pub technology: Option<String>,
+    pub technology: Option<Technology>,
     /// The runtime, such as `runc`.
     #[serde(skip_serializing_if = "is_default")]
     pub runtime: Option<String>,
@@ -83,6 +83,18 @@ pub enum Namespace {
     Service(ServiceName),
     /// That of a container outside of the project.
     Container(String),
+}
+
+/// How a container is shut off, on platforms that have several ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Technology {
+    /// The Engine's usual one.
+    Default,
+    /// By namespaces, on Windows.
+    Process,
+    /// By a virtual machine, on Windows.
+    Hyperv,
 }
 
 /// Which control groups a container sees.
@@ -140,7 +152,14 @@ impl Isolation {
                 })
             }),
             cgroup_parent: fields.text("cgroup_parent"),
-            technology: fields.text("isolation"),
+            technology: fields.take_set("isolation").and_then(|at| {
+                at.parsed("default, process or hyperv", |text| match text.to_ascii_lowercase().as_str() {
+                    "default" => Some(Technology::Default),
+                    "process" => Some(Technology::Process),
+                    "hyperv" => Some(Technology::Hyperv),
+                    _ => None,
+                })
+            }),
             runtime: fields.text("runtime"),
             sysctls: fields.text_pairs("sysctls"),
             ulimits: ulimits.iter().filter_map(|(e, at)| Some((e.key.clone(), Ulimit::read(at)?))).collect(),

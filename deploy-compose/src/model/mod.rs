@@ -27,7 +27,7 @@ pub use dependency::{Condition, Dependency};
 pub use device::{Device, DeviceCount, DeviceRequest};
 pub use grant::Grant;
 pub use healthcheck::{Healthcheck, Test};
-pub use isolation::{CgroupNamespace, Isolation, Namespace, Ulimit};
+pub use isolation::{CgroupNamespace, Isolation, Namespace, Technology, Ulimit};
 pub use logging::Logging;
 pub use mount::{Bind, Mount, MountKind, Tmpfs};
 pub use name::{Key, ServiceName};

@@ -184,6 +184,12 @@ impl Mount {
                         .and_then(|at| at.parsed("z or Z", |t| t.chars().next().filter(|c| matches!(c, 'z' | 'Z')))),
                 });
                 options.into_iter().for_each(|options| options.finish());
+                if let (Some(bind), Some(source)) = (&bind, &source)
+                    && bind.selinux.is_some()
+                    && bind.source.to_string_lossy().contains(':')
+                {
+                    source.expected("a path without a colon beside `selinux`, which the Engine can't set on others");
+                }
                 bind.map(MountKind::Bind)
             }
             Some("tmpfs") => {

@@ -36,7 +36,7 @@ pub struct Project {
     pub configs: BTreeMap<Key, FileObject>,
     /// What the owner of the file should know.
     pub warnings: Vec<Warning>,
-    /// What has no effect, because Compose itself ignores it.
+    /// What has no effect here: Compose itself ignores nearly all of it.
     pub ignored: Vec<Ignored>,
     /// The environment that the project was loaded with, files included.
     #[serde(skip)]

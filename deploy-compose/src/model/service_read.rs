@@ -1,10 +1,10 @@
 //! Reading a service.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::{
     Attachment, Build, Dependency, ExposedPort, Grant, Healthcheck, Isolation, Key, Logging, Mount, NetworkMode, Port,
-    PullPolicy, Resources, Restart, Service, ServiceName, UpdateConfig, healthcheck::duration, unique,
+    PullPolicy, Resources, Restart, Service, ServiceName, UpdateConfig, healthcheck::duration, unique, update::SWARM,
 };
 use crate::{
     declared::Kind,
@@ -47,7 +47,14 @@ impl Service {
             None if at.node.entry("build").is_some() => self.image = format!("{}-{}", at.cx.project, self.name),
             None => at.problem("expected `image` or `build`, but found neither"),
         }
-        self.platform = fields.text("platform");
+        self.platform = fields.take_set("platform").and_then(|at| {
+            let is_part = |part: &str| {
+                !part.is_empty() && part.chars().all(|one| one.is_ascii_alphanumeric() || "._-".contains(one))
+            };
+            at.parsed("a platform such as linux/arm64", |text| {
+                (text.split('/').count() <= 3 && text.split('/').all(is_part)).then(|| text.to_owned())
+            })
+        });
         self.container_name = fields.text("container_name");
         self.pull_policy = fields.take_set("pull_policy").and_then(|at| {
             at.parsed("always, never, missing, if_not_present or build", |text| {
@@ -113,7 +120,25 @@ impl Service {
         self.dns_search = unique(fields.text_or_texts("dns_search"));
         self.dns_opt = unique(fields.texts("dns_opt"));
         self.extra_hosts = fields.take("extra_hosts").map(|at| extra_hosts(&at)).unwrap_or_default();
-        self.mac_address = fields.text("mac_address");
+        self.mac_address = fields.take_set("mac_address").and_then(|at| self.read_mac_address(&at));
+    }
+
+    /// The address belongs to the network that is joined first, or to the one that `network_mode` names.
+    fn read_mac_address(&self, at: &At<'_>) -> Option<String> {
+        let address = at.text()?;
+        if let Some(NetworkMode::None | NetworkMode::Host | NetworkMode::Service(_) | NetworkMode::Container(_)) =
+            self.network_mode
+        {
+            at.ignore("beside this `network_mode` its containers have no network interface of their own");
+            return None;
+        }
+        let first = self.networks.iter().min_by_key(|(_, attachment)| Reverse(attachment.priority));
+        if let Some((key, Attachment { mac_address: Some(own), .. })) = first
+            && *own != address
+        {
+            at.expected(&format!("the same address as in `networks.{key}`, which is {own}"));
+        }
+        Some(address)
     }
 
     fn read_storage(&mut self, fields: &mut Fields<'_>) {
@@ -130,7 +155,6 @@ impl Service {
 
     fn read_deploy(&mut self, fields: &mut Fields<'_>) {
         const COUNT: &str = "a whole number that isn't negative";
-        const SWARM: &str = "only a Swarm uses it";
         let mut replicas: Option<u32> = fields.whole("scale", COUNT);
         if let Some(at) = fields.take("deploy") {
             let mut deploy = at.fields();
@@ -141,8 +165,8 @@ impl Service {
                 }
                 replicas = replicas.or(count);
             }
-            self.update_config = deploy.take("update_config").map(|at| UpdateConfig::read(&at));
-            self.rollback_config = deploy.take("rollback_config").map(|at| UpdateConfig::read(&at));
+            self.update_config = deploy.take("update_config").map(|at| UpdateConfig::read_update(&at));
+            self.rollback_config = deploy.take("rollback_config").map(|at| UpdateConfig::read_rollback(&at));
             if let Some(at) = deploy.take("resources") {
                 self.resources.add_deploy(&at);
             }

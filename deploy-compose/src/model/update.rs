@@ -53,8 +53,27 @@ pub enum Order {
     StopFirst,
 }
 
+/// Why a field has no effect.
+pub(super) const SWARM: &str = "only a Swarm uses it";
+
+/// What is read of `deploy.update_config`, and not followed.
+const UNUSED: [&str; 4] = ["delay", "failure_action", "monitor", "max_failure_ratio"];
+
 impl UpdateConfig {
-    pub(crate) fn read(at: &At<'_>) -> Self {
+    /// `deploy.update_config`, of which batches and their order are followed.
+    pub(crate) fn read_update(at: &At<'_>) -> Self {
+        let mut fields = at.fields();
+        UNUSED.iter().for_each(|key| fields.ignore(key, SWARM));
+        Self::read(at)
+    }
+
+    /// `deploy.rollback_config`, of which nothing is.
+    pub(crate) fn read_rollback(at: &At<'_>) -> Self {
+        at.ignore(SWARM);
+        Self::read(at)
+    }
+
+    fn read(at: &At<'_>) -> Self {
         let mut fields = at.fields();
         let update = Self {
             parallelism: fields.whole("parallelism", "a whole number that isn't negative"),

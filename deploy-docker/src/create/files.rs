@@ -92,6 +92,7 @@ pub(super) fn files(from: Ingredients<'_>) -> Result<(Vec<CopiedFile>, Granted),
 
 fn grant_of(from: Ingredients<'_>, grant: &Grant, object: &FileObject) -> Result<CopiedFile, FileError> {
     let (name, service) = (grant.source.to_string(), from.service.name.to_string());
+    let Grant { source: _, target, uid, gid, mode } = grant;
     let number = |text: &Option<String>| match text.as_deref() {
         None => Ok(0),
         Some(text) => text.parse().map_err(|_| FileError::Owner {
@@ -100,11 +101,11 @@ fn grant_of(from: Ingredients<'_>, grant: &Grant, object: &FileObject) -> Result
             found: text.to_owned(),
         }),
     };
-    let (uid, gid) = (number(&grant.uid)?, number(&grant.gid)?);
+    let (uid, gid) = (number(uid)?, number(gid)?);
     let content = object.content(&from.project.environment);
     let content = content.map_err(|source| FileError::Content { name, service, source })?;
-    let mode = grant.mode.unwrap_or(USUAL_MODE);
-    Ok(CopiedFile { path: grant.target.clone(), mode, uid, gid, content: Bytes(content.expose().to_vec()) })
+    let mode = mode.unwrap_or(USUAL_MODE);
+    Ok(CopiedFile { path: target.clone(), mode, uid, gid, content: Bytes(content.expose().to_vec()) })
 }
 
 /// Hashes of the files that stay the host's, by their place in the container.

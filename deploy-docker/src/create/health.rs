@@ -4,18 +4,19 @@ use std::time::Duration;
 
 /// The container's own test, as the create call takes it; what isn't given comes from the image.
 pub(crate) fn health_config(from: &Healthcheck) -> HealthConfig {
-    let nanos = |time: Option<Duration>| time.and_then(|time| i64::try_from(time.as_nanos()).ok());
+    let nanos = |time: &Option<Duration>| time.and_then(|time| i64::try_from(time.as_nanos()).ok());
+    let Healthcheck { test, interval, timeout, start_period, start_interval, retries } = from;
     HealthConfig {
-        test: from.test.as_ref().map(|test| match test {
+        test: test.as_ref().map(|test| match test {
             Test::None => vec!["NONE".to_owned()],
             Test::Command(argv) => [vec!["CMD".to_owned()], argv.clone()].concat(),
             Test::Shell(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
         }),
-        interval: nanos(from.interval),
-        timeout: nanos(from.timeout),
-        retries: from.retries.map(i64::from),
-        start_period: nanos(from.start_period),
-        start_interval: nanos(from.start_interval),
+        interval: nanos(interval),
+        timeout: nanos(timeout),
+        retries: retries.map(i64::from),
+        start_period: nanos(start_period),
+        start_interval: nanos(start_interval),
     }
 }
 

@@ -1,47 +1,66 @@
-use super::map;
+use super::{list, map};
 use bollard::models::{
     DeviceMapping, HostConfig, HostConfigCgroupnsModeEnum, HostConfigIsolationEnum, ResourcesUlimits,
 };
-use deploy_compose::model::{CgroupNamespace, Isolation, Namespace};
+use deploy_compose::model::{CgroupNamespace, Device, Isolation, Namespace, Technology, Ulimit};
 
 /// How far the container is shut off from the host.
 pub(super) fn isolate(host: &mut HostConfig, from: &Isolation) {
-    let list = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
-    host.privileged = from.privileged.then_some(true);
-    host.readonly_rootfs = from.read_only.then_some(true);
-    host.cap_add = list(&from.cap_add);
-    host.cap_drop = list(&from.cap_drop);
-    host.security_opt = list(&from.security_opt);
-    host.userns_mode = from.userns_mode.clone();
-    host.ipc_mode = from.ipc.as_ref().map(namespace);
-    host.pid_mode = from.pid.as_ref().map(namespace);
-    host.uts_mode = from.uts.clone();
-    host.cgroupns_mode = from.cgroup.map(|cgroup| match cgroup {
+    let Isolation {
+        privileged,
+        read_only,
+        cap_add,
+        cap_drop,
+        security_opt,
+        userns_mode,
+        ipc,
+        pid,
+        uts,
+        cgroup,
+        cgroup_parent,
+        technology,
+        runtime,
+        sysctls,
+        ulimits,
+        devices,
+        device_cgroup_rules,
+        storage_opt,
+    } = from;
+    host.privileged = privileged.then_some(true);
+    host.readonly_rootfs = read_only.then_some(true);
+    host.cap_add = list(cap_add.clone());
+    host.cap_drop = list(cap_drop.clone());
+    host.security_opt = list(security_opt.clone());
+    host.userns_mode.clone_from(userns_mode);
+    host.ipc_mode = ipc.as_ref().map(namespace);
+    host.pid_mode = pid.as_ref().map(namespace);
+    host.uts_mode.clone_from(uts);
+    host.cgroupns_mode = cgroup.map(|cgroup| match cgroup {
         CgroupNamespace::Host => HostConfigCgroupnsModeEnum::HOST,
         CgroupNamespace::Private => HostConfigCgroupnsModeEnum::PRIVATE,
     });
-    host.cgroup_parent = from.cgroup_parent.clone();
-    host.isolation = from.technology.as_deref().map(|technology| match technology {
-        "process" => HostConfigIsolationEnum::PROCESS,
-        "hyperv" => HostConfigIsolationEnum::HYPERV,
-        _ => HostConfigIsolationEnum::DEFAULT,
+    host.cgroup_parent.clone_from(cgroup_parent);
+    host.isolation = technology.map(|technology| match technology {
+        Technology::Default => HostConfigIsolationEnum::DEFAULT,
+        Technology::Process => HostConfigIsolationEnum::PROCESS,
+        Technology::Hyperv => HostConfigIsolationEnum::HYPERV,
     });
-    host.runtime = from.runtime.clone();
-    host.sysctls = map(&from.sysctls);
-    host.storage_opt = map(&from.storage_opt);
-    host.device_cgroup_rules = list(&from.device_cgroup_rules);
-    let ulimits = from.ulimits.iter().map(|(name, limit)| ResourcesUlimits {
+    host.runtime.clone_from(runtime);
+    host.sysctls = map(sysctls);
+    host.storage_opt = map(storage_opt);
+    host.device_cgroup_rules = list(device_cgroup_rules.clone());
+    let ulimits = ulimits.iter().map(|(name, Ulimit { soft, hard })| ResourcesUlimits {
         name: Some(name.clone()),
-        soft: Some(limit.soft),
-        hard: Some(limit.hard),
+        soft: Some(*soft),
+        hard: Some(*hard),
     });
-    host.ulimits = (!from.ulimits.is_empty()).then(|| ulimits.collect());
-    let devices = from.devices.iter().map(|device| DeviceMapping {
-        path_on_host: Some(device.source.clone()),
-        path_in_container: Some(device.target.clone()),
-        cgroup_permissions: Some(device.permissions.clone()),
+    host.ulimits = list(ulimits.collect());
+    let devices = devices.iter().map(|Device { source, target, permissions }| DeviceMapping {
+        path_on_host: Some(source.clone()),
+        path_in_container: Some(target.clone()),
+        cgroup_permissions: Some(permissions.clone()),
     });
-    host.devices = (!from.devices.is_empty()).then(|| devices.collect());
+    host.devices = list(devices.collect());
 }
 
 /// As the Engine writes it; that of another service is looked up when a container is created.

@@ -19,7 +19,7 @@ use crate::{
     treatment::Treatment,
 };
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum};
-use deploy_compose::model::{Project, Restart, Service, ServiceName};
+use deploy_compose::model::{Logging, Project, Restart, Service, ServiceName};
 use deploy_core::model::ReleaseId;
 use std::collections::{BTreeMap, HashMap};
 
@@ -76,49 +76,101 @@ fn lives_in(
 
 fn container(from: Ingredients<'_>, granted: Vec<String>) -> ContainerCreateBody {
     let Ingredients { project, service, image, paths, treatment, .. } = from;
+    let Service {
+        environment,
+        labels,
+        command,
+        entrypoint,
+        user,
+        group_add,
+        working_dir,
+        init,
+        tty,
+        stdin_open,
+        stop_signal,
+        stop_grace_period,
+        restart,
+        healthcheck,
+        logging,
+        annotations,
+        hostname,
+        domainname,
+        dns,
+        dns_search,
+        dns_opt,
+        tmpfs,
+        resources,
+        isolation,
+        // by `mounts` and `files`
+        volumes: _,
+        secrets: _,
+        configs: _,
+        // by `network`
+        networks: _,
+        network_mode: _,
+        mac_address: _,
+        ports: _,
+        expose: _,
+        extra_hosts: _,
+        // before and after the call
+        name: _,
+        container_name: _,
+        image: _,
+        build: _,
+        platform: _,
+        pull_policy: _,
+        replicas: _,
+        update_config: _,
+        depends_on: _,
+        // by loading
+        profiles: _,
+        // named as without effect
+        rollback_config: _,
+        deploy_labels: _,
+    } = service;
     let (mut binds, mounts) = mounts::mounts(project, service, paths);
     binds.extend(granted);
     let (port_bindings, exposed_ports) = network::ports(service, treatment);
     let mut host = HostConfig {
         binds: list(binds),
         mounts: list(mounts),
-        tmpfs: map(&service.tmpfs),
-        restart_policy: Some(restart_policy(service.restart)),
-        log_config: service
-            .logging
+        tmpfs: map(tmpfs),
+        restart_policy: Some(restart_policy(*restart)),
+        log_config: logging
             .as_ref()
-            .map(|logging| HostConfigLogConfig { typ: logging.driver.clone(), config: map(&logging.options) }),
+            .map(|Logging { driver, options }| HostConfigLogConfig { typ: driver.clone(), config: map(options) }),
         network_mode: network::mode(project, service),
         port_bindings,
-        init: service.init,
-        group_add: list(service.group_add.clone()),
-        dns: list(service.dns.clone()),
-        dns_search: list(service.dns_search.clone()),
-        dns_options: list(service.dns_opt.clone()),
+        init: *init,
+        group_add: list(group_add.clone()),
+        dns: list(dns.clone()),
+        dns_search: list(dns_search.clone()),
+        dns_options: list(dns_opt.clone()),
         extra_hosts: list(network::extra_hosts(service)),
-        annotations: map(&service.annotations),
+        annotations: map(annotations),
         ..HostConfig::default()
     };
-    isolation::isolate(&mut host, &service.isolation);
-    resources::limit(&mut host, &service.resources);
-    let environment = service.environment.iter().filter(|(name, _)| !treatment.is_moved_variable(name));
-    let labels = service.labels.iter().filter(|(name, _)| !treatment.is_moved_label(name));
+    isolation::isolate(&mut host, isolation);
+    resources::limit(&mut host, resources);
+    let environment = environment.iter().filter(|(name, _)| !treatment.is_moved_variable(name));
+    let labels = labels.iter().filter(|(name, _)| !treatment.is_moved_label(name));
     ContainerCreateBody {
         image: Some(image.id.clone()),
-        hostname: service.hostname.clone(),
-        domainname: service.domainname.clone(),
-        user: service.user.clone(),
-        tty: service.tty.then_some(true),
-        open_stdin: service.stdin_open.then_some(true),
+        hostname: hostname.clone(),
+        domainname: domainname.clone(),
+        user: user.clone(),
+        tty: tty.then_some(true),
+        open_stdin: stdin_open.then_some(true),
         env: list(environment.map(|(name, value)| format!("{name}={}", value.expose())).collect()),
-        cmd: service.command.clone(),
-        entrypoint: service.entrypoint.clone(),
-        healthcheck: service.healthcheck.as_ref().map(health_config),
-        working_dir: service.working_dir.clone(),
+        cmd: command.clone(),
+        entrypoint: entrypoint.clone(),
+        healthcheck: healthcheck.as_ref().map(health_config),
+        working_dir: working_dir.clone(),
         labels: Some(labels.map(|(name, value)| (name.clone(), value.clone())).collect()),
-        stop_signal: service.stop_signal.clone(),
-        stop_timeout: service.stop_grace_period.and_then(|time| i64::try_from(time.as_secs_f64().ceil() as u64).ok()),
+        stop_signal: stop_signal.clone(),
+        stop_timeout: stop_grace_period.and_then(|time| i64::try_from(time.as_secs_f64().ceil() as u64).ok()),
         exposed_ports,
+        networking_config: network::addressed(service),
         host_config: Some(host),
         ..ContainerCreateBody::default()
     }

@@ -3,7 +3,7 @@ use bollard::models::{
     Mount as EngineMount, MountBindOptions, MountBindOptionsPropagationEnum as Propagation, MountTmpfsOptions,
     MountType, MountVolumeOptions,
 };
-use deploy_compose::model::{Bind, Mount, MountKind, Project, Service};
+use deploy_compose::model::{Bind, Mount, MountKind, Project, Service, Tmpfs};
 
 /// How a mount of the file is made.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,22 +57,21 @@ pub(super) fn mounts(project: &Project, service: &Service, paths: &BoundPaths) -
 /// Only as text does the Engine make a missing folder, or label for SELinux; a colon can't be written there.
 fn as_text(mount: &Mount, bind: &Bind) -> Option<String> {
     let source = bind.source.to_str().filter(|source| !source.contains(':'))?;
-    if !bind.create_host_path && bind.selinux.is_none() {
+    let Bind { source: _, create_host_path, propagation, selinux } = bind;
+    if !create_host_path && selinux.is_none() {
         return None;
     }
     let mut options = vec![if mount.read_only { "ro".to_owned() } else { "rw".to_owned() }];
-    options.extend(bind.selinux.map(String::from));
-    options.extend(bind.propagation.clone());
+    options.extend(selinux.map(String::from));
+    options.extend(propagation.clone());
     Some(format!("{source}:{}:{}", mount.target, options.join(",")))
 }
 
 fn structure(project: &Project, mount: &Mount) -> EngineMount {
-    let base = EngineMount {
-        target: Some(mount.target.clone()),
-        read_only: mount.read_only.then_some(true),
-        ..EngineMount::default()
-    };
-    match &mount.kind {
+    let Mount { target, read_only, kind } = mount;
+    let base =
+        EngineMount { target: Some(target.clone()), read_only: read_only.then_some(true), ..EngineMount::default() };
+    match kind {
         MountKind::Volume { source, no_copy, subpath } => EngineMount {
             typ: Some(MountType::VOLUME),
             source: source.as_ref().map(|key| match project.volumes.get(key) {
@@ -86,20 +85,20 @@ fn structure(project: &Project, mount: &Mount) -> EngineMount {
             }),
             ..base
         },
-        MountKind::Bind(bind) => EngineMount {
+        // a label can only be given as text: loading refuses it beside a path that can't
+        MountKind::Bind(Bind { source, create_host_path: _, propagation: shared, selinux: _ }) => EngineMount {
             typ: Some(MountType::BIND),
-            source: Some(bind.source.to_string_lossy().into_owned()),
-            bind_options: bind
-                .propagation
+            source: Some(source.to_string_lossy().into_owned()),
+            bind_options: shared
                 .as_deref()
                 .map(|name| MountBindOptions { propagation: Some(propagation(name)), ..MountBindOptions::default() }),
             ..base
         },
-        MountKind::Tmpfs(tmpfs) => EngineMount {
+        MountKind::Tmpfs(Tmpfs { size, mode }) => EngineMount {
             typ: Some(MountType::TMPFS),
             tmpfs_options: Some(MountTmpfsOptions {
-                size_bytes: tmpfs.size.map(|size| super::signed(size.0)),
-                mode: tmpfs.mode.map(i64::from),
+                size_bytes: size.map(|size| super::signed(size.0)),
+                mode: mode.map(i64::from),
                 ..MountTmpfsOptions::default()
             }),
             ..base

@@ -1,8 +1,11 @@
 use super::isolation::namespace;
 use crate::{definition::Joined, treatment::Treatment};
-use bollard::models::{EndpointIpamConfig, EndpointSettings, PortBinding, PortMap};
+use bollard::models::{EndpointIpamConfig, EndpointSettings, NetworkingConfig, PortBinding, PortMap};
 use deploy_compose::model::{Attachment, Key, Namespace, NetworkMode, Port, Project, Service};
 use std::collections::HashMap;
+
+/// The option by which network drivers name a container's interface.
+const INTERFACE: &str = "com.docker.network.endpoint.ifname";
 
 /// The networks that a service joins, in the order in which they are joined, with their keys in the file.
 pub(crate) fn attachments(service: &Service) -> Vec<(&Key, &Attachment)> {
@@ -19,37 +22,78 @@ pub(crate) fn network_name(project: &Project, key: &Key) -> String {
 /// The places of the service's own containers in its networks. Where a proxy stands for the service, the names and
 /// fixed addresses are the proxy's.
 pub(super) fn joined(project: &Project, service: &Service, treatment: &Treatment) -> Vec<Joined> {
-    let joined = attachments(service).into_iter().map(|(key, attachment)| {
-        let own = EndpointSettings {
-            driver_opts: super::map(&attachment.driver_opts),
-            gw_priority: Some(attachment.gateway_priority).filter(|priority| *priority != 0),
-            mac_address: attachment.mac_address.clone().or_else(|| service.mac_address.clone()),
-            ..EndpointSettings::default()
-        };
-        let endpoint = match treatment.is_routed() {
-            true => own,
-            false => EndpointSettings { ..named(service, attachment, own) },
-        };
+    // the service's own hardware address belongs to the first
+    let addresses = std::iter::once(service.mac_address.as_ref()).chain(std::iter::repeat(None));
+    let joined = attachments(service).into_iter().zip(addresses).map(|((key, attachment), address)| {
+        let own = own_endpoint(attachment, address);
+        let endpoint = if treatment.is_routed() { own } else { named(service, attachment, own) };
         Joined { network: network_name(project, key), endpoint }
     });
     joined.collect()
 }
 
+/// What a container's place in a network is, whoever has the service's names.
+fn own_endpoint(from: &Attachment, address: Option<&String>) -> EndpointSettings {
+    let Attachment {
+        mac_address,
+        driver_opts,
+        gateway_priority,
+        interface_name,
+        // the order of the networks
+        priority: _,
+        // the names' endpoint has these
+        aliases: _,
+        ipv4_address: _,
+        ipv6_address: _,
+        link_local_ips: _,
+    } = from;
+    let interface = interface_name.iter().map(|name| (INTERFACE.to_owned(), name.clone()));
+    let options: HashMap<_, _> = driver_opts.clone().into_iter().chain(interface).collect();
+    EndpointSettings {
+        driver_opts: Some(options).filter(|options| !options.is_empty()),
+        gw_priority: Some(*gateway_priority).filter(|priority| *priority != 0),
+        mac_address: mac_address.as_ref().or(address).cloned(),
+        ..EndpointSettings::default()
+    }
+}
+
 /// An endpoint that answers to the service's names, at its fixed addresses.
 pub(crate) fn named(service: &Service, attachment: &Attachment, endpoint: EndpointSettings) -> EndpointSettings {
-    let mut aliases = vec![service.name.as_str().to_owned()];
-    aliases.extend(attachment.aliases.iter().filter(|alias| **alias != service.name.as_str()).cloned());
-    let fixed =
-        attachment.ipv4_address.is_some() || attachment.ipv6_address.is_some() || !attachment.link_local_ips.is_empty();
+    let Attachment {
+        aliases,
+        ipv4_address,
+        ipv6_address,
+        link_local_ips,
+        // these are the containers' own
+        mac_address: _,
+        driver_opts: _,
+        gateway_priority: _,
+        interface_name: _,
+        priority: _,
+    } = attachment;
+    let further = aliases.iter().filter(|alias| **alias != service.name.as_str());
+    let fixed = ipv4_address.is_some() || ipv6_address.is_some() || !link_local_ips.is_empty();
     EndpointSettings {
-        aliases: Some(aliases),
+        aliases: Some(std::iter::once(service.name.as_str().to_owned()).chain(further.cloned()).collect()),
         ipam_config: fixed.then(|| EndpointIpamConfig {
-            ipv4_address: attachment.ipv4_address.map(|address| address.to_string()),
-            ipv6_address: attachment.ipv6_address.map(|address| address.to_string()),
-            link_local_ips: super::list(attachment.link_local_ips.iter().map(ToString::to_string).collect()),
+            ipv4_address: ipv4_address.map(|address| address.to_string()),
+            ipv6_address: ipv6_address.map(|address| address.to_string()),
+            link_local_ips: super::list(link_local_ips.iter().map(ToString::to_string).collect()),
         }),
         ..endpoint
     }
+}
+
+/// A fixed hardware address in the network that `network_mode` names; in no other case there is anything to say of it.
+pub(super) fn addressed(service: &Service) -> Option<NetworkingConfig> {
+    let network = match &service.network_mode {
+        Some(NetworkMode::Bridge) => "bridge",
+        Some(NetworkMode::Named(name)) => name,
+        _ => return None,
+    };
+    let address = service.mac_address.clone()?;
+    let endpoint = EndpointSettings { mac_address: Some(address), ..EndpointSettings::default() };
+    Some(NetworkingConfig { endpoints_config: Some(HashMap::from([(network.to_owned(), endpoint)])) })
 }
 
 /// The first network, or what is used instead of networks.
@@ -81,12 +125,13 @@ pub(super) fn ports(service: &Service, treatment: &Treatment) -> (Option<PortMap
 /// Published ports, as the create call takes them.
 pub(crate) fn bindings(ports: &[Port]) -> Option<PortMap> {
     let mut bindings: PortMap = HashMap::new();
-    for port in ports {
+    // the name is for people, and what is spoken for the proxy
+    for Port { target, published, host_ip, protocol, app_protocol: _, name: _ } in ports {
         let binding = PortBinding {
-            host_ip: port.host_ip.map(|address| address.to_string()),
-            host_port: port.published.map(|range| range.to_string()),
+            host_ip: host_ip.map(|address| address.to_string()),
+            host_port: published.map(|range| range.to_string()),
         };
-        bindings.entry(format!("{}/{}", port.target, port.protocol)).or_default().get_or_insert_default().push(binding);
+        bindings.entry(format!("{target}/{protocol}")).or_default().get_or_insert_default().push(binding);
     }
     Some(bindings).filter(|bindings| !bindings.is_empty())
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    definition::Joined,
     paths::{BoundFile, BoundPath},
     service::{Foreign, Parts, service_spec},
     treatment::treat,
@@ -104,6 +105,52 @@ volumes: { data: { driver_opts: { type: none } } }
     );
     insta::assert_json_snapshot!("database_definition", sorted(&definition));
     insta::assert_json_snapshot!("database_spec", sorted(&spec));
+}
+
+/// Each network with its endpoint's hardware address and options.
+fn endpoints(definition: &Definition) -> Vec<String> {
+    let networks = definition.content.networks.iter();
+    let shown = networks.map(|Joined { network, endpoint }| {
+        let options = endpoint.driver_opts.iter().flatten().map(|(name, value)| format!("{name}={value}"));
+        let parts: Vec<_> = [network.clone()].into_iter().chain(endpoint.mac_address.clone()).chain(options).collect();
+        parts.join(" ")
+    });
+    shown.collect()
+}
+
+#[test]
+fn a_hardware_address_belongs_to_the_network_that_is_joined_first() {
+    let (definition, _) = made(
+        "services:
+  app:
+    image: app
+    mac_address: 02:00:00:00:00:01
+    networks: { a: {}, b: { priority: 1, interface_name: lan }, c: { mac_address: '02:00:00:00:00:02' } }
+networks: { a: {}, b: {}, c: {} }
+",
+    );
+    let expected =
+        ["shop_b 02:00:00:00:00:01 com.docker.network.endpoint.ifname=lan", "shop_a", "shop_c 02:00:00:00:00:02"];
+    assert_eq!(endpoints(&definition), expected);
+    for (mode, network) in [("bridge", "bridge"), ("office", "office")] {
+        let text = "services:\n  app: { image: app, mac_address: '02:00:00:00:00:01', network_mode: ";
+        let (definition, _) = made(&format!("{text}{mode} }}\n"));
+        let found = definition.content.container.networking_config.and_then(|config| config.endpoints_config);
+        let address = found.as_ref().and_then(|endpoints| endpoints.get(network)?.mac_address.as_deref());
+        assert_eq!(address, Some("02:00:00:00:00:01"), "{mode}");
+    }
+}
+
+#[test]
+fn a_wait_that_is_longer_than_asked_for_is_told() {
+    let waiting = |on: &str| {
+        let text = format!("services:\n  app: {{ image: app, depends_on: {on} }}\n  db: {{ image: db }}\n");
+        made(&text).1.notes.into_iter().find(|note| note.contains("waits"))
+    };
+    let said = "It waits until db is healthy, which is more than the `service_started` in the file.";
+    assert_eq!(waiting("{ db: { condition: service_started } }").as_deref(), Some(said));
+    assert_eq!(waiting("{ db: { condition: service_healthy } }"), None);
+    assert_eq!(waiting("[db]"), None);
 }
 
 #[test]

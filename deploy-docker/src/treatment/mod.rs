@@ -4,6 +4,7 @@
 mod data;
 mod other_proxies;
 mod routing;
+mod waits;
 
 use crate::{image::ImageFacts, paths::BoundPaths};
 use data::data;
@@ -104,6 +105,7 @@ pub(crate) fn treat(project: &Project, service: &Service, image: &ImageFacts, pa
         notes.push(format!("It lives in a container of {other}: it stops before that does, and starts in the next."));
     }
     notes.extend(data.notes);
+    notes.extend(waits::note(project, service));
     let mut treatment = Treatment { listeners, order, carried: data.carried, notes };
     let notes = notes_on_names(service, &treatment);
     treatment.notes.extend(notes);

@@ -31,6 +31,7 @@ pub(super) fn routing(project: &Project, service: &Service, image: &ImageFacts, 
     };
     let fixed_port = service.ports.iter().any(|port| port.published.is_some());
     let one_port = fixed_port.then_some("two can't publish the same port");
+    let one_address = service.mac_address.is_some().then_some("two can't have the same hardware address");
     match &service.network_mode {
         Some(NetworkMode::Host) => {
             return direct("it uses the host's network", Some("two can't listen on the same port of the host"));
@@ -44,7 +45,7 @@ pub(super) fn routing(project: &Project, service: &Service, image: &ImageFacts, 
             return direct(&format!("it uses the network of {name}"), Some("two can't listen on the same port there"));
         }
         Some(NetworkMode::Bridge | NetworkMode::Named(_)) => {
-            return direct("`network_mode` leaves it without a name in a network", one_port);
+            return direct("`network_mode` leaves it without a name in a network", one_address.or(one_port));
         }
         None => {}
     }

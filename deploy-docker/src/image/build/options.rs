@@ -4,11 +4,30 @@ use bollard::{
     query_parameters::{BuildImageOptions, BuilderVersion},
 };
 use deploy_compose::model::{Build, BuildContext};
+use std::collections::HashMap;
 
 /// What the Engine is asked to build. The Dockerfile's name in a folder's archive is filled in later.
 pub(super) fn options(image: &str, build: &Build, platform: Option<&str>, builder: Builder) -> BuildImageOptions {
-    let args = build.args.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
-    let labels = build.labels.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let Build {
+        context,
+        dockerfile,
+        target,
+        args,
+        labels,
+        network,
+        no_cache,
+        pull,
+        cache_from,
+        // in the archive
+        dockerfile_inline: _,
+        // when it is built
+        tags: _,
+        // by `with_more`
+        extra_hosts: _,
+        shm_size: _,
+    } = build;
+    let args = args.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    let labels: HashMap<_, _> = labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     BuildImageOptions {
         version: match builder {
             Builder::BuildKit => BuilderVersion::BuilderBuildKit,
@@ -16,20 +35,20 @@ pub(super) fn options(image: &str, build: &Build, platform: Option<&str>, builde
         },
         // any random text will do
         session: (builder == Builder::BuildKit).then(|| bollard::grpc::BuildRef::random().into()),
-        dockerfile: build.dockerfile.clone().unwrap_or_else(|| "Dockerfile".to_owned()),
-        remote: match &build.context {
+        dockerfile: dockerfile.clone().unwrap_or_else(|| "Dockerfile".to_owned()),
+        remote: match context {
             BuildContext::Url(url) => Some(url.clone()),
             BuildContext::Folder(_) => None,
         },
         t: Some(image.to_owned()),
         buildargs: Some(args.collect()),
-        target: build.target.clone().unwrap_or_default(),
+        target: target.clone().unwrap_or_default(),
         platform: platform.unwrap_or_default().to_owned(),
-        labels: Some(labels.collect()).filter(|_| !build.labels.is_empty()),
-        networkmode: build.network.clone(),
-        nocache: build.no_cache,
-        pull: build.pull.then(|| "1".to_owned()),
-        cachefrom: Some(build.cache_from.clone()).filter(|images| !images.is_empty()),
+        labels: Some(labels).filter(|labels| !labels.is_empty()),
+        networkmode: network.clone(),
+        nocache: *no_cache,
+        pull: pull.then(|| "1".to_owned()),
+        cachefrom: Some(cache_from.clone()).filter(|images| !images.is_empty()),
         rm: true,
         forcerm: true,
         ..BuildImageOptions::default()
