@@ -2,12 +2,14 @@
 
 mod adoption;
 mod agent;
+mod api;
 mod condition;
 mod connect;
 mod container;
 mod create;
 mod definition;
 mod down;
+mod element;
 mod error;
 mod handle;
 mod image;
@@ -30,5 +32,6 @@ mod treatment;
 pub use connect::{ConnectError, ConnectOptions};
 pub use create::FileError;
 pub use definition::DefinitionError;
+pub use element::Element;
 pub use prepare::{PrepareError, Prepared, Progress, Tell};
 pub use project::{DockerHost, DockerProject, OpenOptions};

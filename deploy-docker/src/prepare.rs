@@ -2,8 +2,10 @@
 
 use crate::{
     adoption::{RunByCompose, orphans},
+    api::{self, TooOld},
     create::{FileError, Ingredients, define},
     definition::DefinitionError,
+    element::Element,
     handle::{Handle, agent_error},
     image::{BuildJob, ImageFacts, build, inspect, pull},
     labels, paths,
@@ -12,7 +14,7 @@ use crate::{
     treatment::{Treatment, treat},
 };
 use bollard::{errors::Error, query_parameters::ListVolumesOptions};
-use deploy_compose::model::{Mount, MountKind, Project, PullPolicy, Service, ServiceName};
+use deploy_compose::model::{Project, PullPolicy, Service, ServiceName};
 use deploy_core::{
     model::{Payload, ReleaseId, ServiceSpec},
     target::TargetError,
@@ -141,15 +143,15 @@ pub enum PrepareError {
     },
     /// The Engine is too old for something in the file.
     #[error(
-        "expected Engine API {needed} or newer for {what} of {service}, but found {found}: upgrade Docker, or take it out"
+        "{at}: expected Docker {docker} or newer (API {needed}), but found an Engine with API {found}, which would drop this in silence: upgrade Docker there, or take it out"
     )]
     EngineTooOld {
         /// What the file asks for.
-        what: &'static str,
-        /// Whose it is.
-        service: String,
+        at: Element,
+        /// The first release of Docker that has it.
+        docker: &'static str,
         /// The API that has it.
-        needed: &'static str,
+        needed: String,
         /// The Engine's API.
         found: String,
     },
@@ -172,9 +174,9 @@ impl Handle {
         config_folder: Option<&PathBuf>,
         tell: Tell<'_>,
     ) -> Result<Prepared, PrepareError> {
+        self.check_api(project)?;
         let containers = async { self.containers().await.map_err(PrepareError::from) };
         let (foreign, key, containers) = tokio::try_join!(self.look_around(project), self.key(), containers)?;
-        self.check_api(project)?;
         let images = self.images(project, config_folder, tell).await?;
         let paths = paths::look(project);
         let router = self.router_id();
@@ -220,18 +222,11 @@ impl Handle {
     /// An old Engine drops what it doesn't know.
     fn check_api(&self, project: &Project) -> Result<(), PrepareError> {
         let (major, minor) = self.connection.api;
-        if (major, minor) >= (1, 45) {
-            return Ok(());
-        }
-        let has_subpath = |mount: &Mount| matches!(&mount.kind, MountKind::Volume { subpath: Some(_), .. });
-        match project.services.values().find(|service| service.volumes.iter().any(has_subpath)) {
+        match api::dropped(project, (major, minor)) {
             None => Ok(()),
-            Some(service) => Err(PrepareError::EngineTooOld {
-                what: "`volume.subpath`",
-                service: service.name.to_string(),
-                needed: "1.45",
-                found: format!("{major}.{minor}"),
-            }),
+            Some(TooOld { at, needed, docker }) => {
+                Err(PrepareError::EngineTooOld { at, docker, needed, found: format!("{major}.{minor}") })
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::lodger;
 use crate::{
+    api::ALL_NETWORKS_AT_ONCE,
     container::Container,
     definition::{CopiedFile, Definition, Joined},
     error::{if_there, message, status},
@@ -43,13 +44,15 @@ impl Shared {
         body.labels.get_or_insert_default().extend(self.instance_labels(cx, &new));
         lodger::move_in(&mut body, content, new.others)?;
         self.carry_volumes(&mut body, &new).await?;
-        let mut networks = content.networks.iter();
-        if let Some(Joined { network, endpoint }) = networks.next() {
-            let endpoints = HashMap::from([(network.clone(), endpoint.clone())]);
-            body.networking_config = Some(NetworkingConfig { endpoints_config: Some(endpoints) });
+        // of networks that are joined afterwards, an Engine may forget what it is told
+        let at_once = if self.connection.api >= ALL_NETWORKS_AT_ONCE { content.networks.len() } else { 1 };
+        let (first, further) = content.networks.split_at(at_once.min(content.networks.len()));
+        if !first.is_empty() {
+            let endpoints = first.iter().map(|joined| (joined.network.clone(), joined.endpoint.clone()));
+            body.networking_config = Some(NetworkingConfig { endpoints_config: Some(endpoints.collect()) });
         }
         self.create_container(cx, &new.name, body).await?;
-        for Joined { network, endpoint } in networks {
+        for Joined { network, endpoint } in further {
             self.connect(&new.name, network, endpoint.clone()).await?;
         }
         self.copy_files(&new.name, &content.files).await
