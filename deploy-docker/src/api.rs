@@ -23,6 +23,9 @@ const V1_49: Version = Version { api: (1, 49), docker: "28.1" };
 /// Since when an Engine makes a container in all its networks at once, with everything that is said of them.
 pub(crate) const ALL_NETWORKS_AT_ONCE: (u32, u32) = V1_44.api;
 
+/// Since when an Engine that holds an image for several platforms tells of one of them.
+pub(crate) const IMAGE_OF_A_PLATFORM: (u32, u32) = V1_49.api;
+
 /// Finds what needs the version in a service, or in its place in a network; yields the path below it.
 enum Need {
     Service(fn(&Service) -> Option<String>),

@@ -41,6 +41,9 @@ pub(crate) struct Content {
     /// `container_name:`, which one instance can have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) container_name: Option<String>,
+    /// `platform:`, which the image is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) platform: Option<String>,
     /// The networks that it joins, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) networks: Vec<Joined>,
@@ -228,6 +231,7 @@ mod tests {
             service: "web".into(),
             container,
             container_name: None,
+            platform: None,
             networks: Vec::new(),
             files: vec![file],
             lives_in: BTreeMap::new(),

@@ -13,6 +13,7 @@ mod element;
 mod error;
 mod handle;
 mod image;
+mod images;
 mod labels;
 mod names;
 mod objects;

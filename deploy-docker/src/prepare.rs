@@ -7,14 +7,14 @@ use crate::{
     definition::DefinitionError,
     element::Element,
     handle::{Handle, agent_error},
-    image::{BuildJob, ImageFacts, build, inspect, pull},
+    images::ImageJob,
     labels, paths,
     service::{Foreign, Parts, service_spec},
-    shared::{AT_ONCE, Tried, at_once},
+    shared::Tried,
     treatment::{Treatment, treat},
 };
 use bollard::{errors::Error, query_parameters::ListVolumesOptions};
-use deploy_compose::model::{Project, PullPolicy, Service, ServiceName};
+use deploy_compose::model::Project;
 use deploy_core::{
     model::{Payload, ReleaseId, ServiceSpec},
     target::TargetError,
@@ -87,6 +87,20 @@ pub enum PrepareError {
         /// Its name.
         image: String,
     },
+    /// An image is there, for another platform than the file names.
+    #[error(
+        "{at}: expected image {image} for {wanted}, but found it for {found} only: name one that is made for it, or change `platform`"
+    )]
+    OtherPlatform {
+        /// Where the file names it.
+        at: Box<Element>,
+        /// The image.
+        image: String,
+        /// What the file names.
+        wanted: String,
+        /// What it is for.
+        found: String,
+    },
     /// What an image is built from can't be read.
     #[error("expected to read {} for image {image}: make it there and readable, or change `build:`", path.display())]
     Context {
@@ -147,7 +161,7 @@ pub enum PrepareError {
     )]
     EngineTooOld {
         /// What the file asks for.
-        at: Element,
+        at: Box<Element>,
         /// The first release of Docker that has it.
         docker: &'static str,
         /// The API that has it.
@@ -177,7 +191,8 @@ impl Handle {
         self.check_api(project)?;
         let containers = async { self.containers().await.map_err(PrepareError::from) };
         let (foreign, key, containers) = tokio::try_join!(self.look_around(project), self.key(), containers)?;
-        let images = self.images(project, config_folder, tell).await?;
+        let config_folder = config_folder.map(PathBuf::as_path);
+        let images = self.images(ImageJob { project, config_folder, tell }).await?;
         let paths = paths::look(project);
         let router = self.router_id();
         let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes: Vec::new() };
@@ -225,7 +240,7 @@ impl Handle {
         match api::dropped(project, (major, minor)) {
             None => Ok(()),
             Some(TooOld { at, needed, docker }) => {
-                Err(PrepareError::EngineTooOld { at, docker, needed, found: format!("{major}.{minor}") })
+                Err(PrepareError::EngineTooOld { at: at.into(), docker, needed, found: format!("{major}.{minor}") })
             }
         }
     }
@@ -233,74 +248,6 @@ impl Handle {
     async fn key(&self) -> Result<[u8; 32], PrepareError> {
         let key = self.agent().await?.key().await.map_err(agent_error)?;
         Ok(*key.expose())
-    }
-
-    async fn images(
-        &self,
-        project: &Project,
-        config_folder: Option<&PathBuf>,
-        tell: Tell<'_>,
-    ) -> Result<BTreeMap<ServiceName, ImageFacts>, PrepareError> {
-        let mut sharing: BTreeMap<&str, Vec<&Service>> = BTreeMap::new();
-        for service in project.services.values() {
-            sharing.entry(&service.image).or_default().push(service);
-        }
-        let images = sharing.into_values().map(|services| self.images_of(services, config_folder, tell));
-        Ok(at_once(AT_ONCE, images).await?.into_iter().flatten().collect())
-    }
-
-    /// The image of services that call theirs by the same name: made once for all that want it in the same way, or two
-    /// builds side by side might give it to each of them with another id.
-    async fn images_of(
-        &self,
-        services: Vec<&Service>,
-        config_folder: Option<&PathBuf>,
-        tell: Tell<'_>,
-    ) -> Result<Vec<(ServiceName, ImageFacts)>, PrepareError> {
-        let wish = |service: &Service| (service.build.clone(), service.platform.clone(), service.pull_policy);
-        let mut made: Vec<(&Service, ImageFacts)> = Vec::new();
-        for service in services {
-            let facts = match made.iter().find(|(other, _)| wish(other) == wish(service)) {
-                Some((_, facts)) => facts.clone(),
-                None => self.image_of(service, config_folder, tell).await?,
-            };
-            made.push((service, facts));
-        }
-        Ok(made.into_iter().map(|(service, facts)| (service.name.clone(), facts)).collect())
-    }
-
-    async fn image_of(
-        &self,
-        service: &Service,
-        config_folder: Option<&PathBuf>,
-        tell: Tell<'_>,
-    ) -> Result<ImageFacts, PrepareError> {
-        let (image, platform) = (service.image.as_str(), service.platform.as_deref());
-        // what is built is built every time, unless the file says otherwise: its sources may have changed
-        let is_fresh = match service.pull_policy {
-            None => service.build.is_some(),
-            Some(policy) => matches!(policy, PullPolicy::Always | PullPolicy::Build),
-        };
-        if !is_fresh && let Some(found) = inspect(self.docker(), image).await? {
-            return Ok(found);
-        }
-        match (&service.build, service.pull_policy) {
-            (Some(how), policy) if policy != Some(PullPolicy::Always) => {
-                let config_folder = config_folder.map(PathBuf::as_path);
-                build(&self.connection, BuildJob { image, build: how, platform, config_folder }, tell).await?;
-            }
-            (None, Some(PullPolicy::Never)) => return Err(PrepareError::NeverPulled { image: image.to_owned() }),
-            _ => pull(&self.connection, config_folder.map(PathBuf::as_path), image, platform, tell).await?,
-        }
-        self.expect_image(image).await
-    }
-
-    async fn expect_image(&self, image: &str) -> Result<ImageFacts, PrepareError> {
-        inspect(self.docker(), image).await?.ok_or_else(|| PrepareError::NoImage {
-            image: image.to_owned(),
-            said: "there is no such image, though it was made just now".to_owned(),
-            advice: "try again".to_owned(),
-        })
     }
 
     /// Checks that what the project doesn't make is there, and finds what is there and isn't ours.

@@ -49,6 +49,7 @@ pub(crate) fn define(from: Ingredients<'_>) -> Result<Definition, FileError> {
         service: service.name.as_str().into(),
         container: container(from, granted.binds),
         container_name: service.container_name.clone().filter(|_| treatment.may_bear_its_name()),
+        platform: service.platform.clone(),
         networks: network::joined(project, service, treatment),
         files,
         lives_in: lives_in(service, from.releases),

@@ -7,14 +7,17 @@ mod credentials;
 mod facts;
 mod ignore;
 mod own;
+mod platform;
 mod pull;
+mod query;
 mod recipe;
 mod reference;
 
 pub(crate) use build::{BuildJob, build};
 pub(crate) use builder::Builder;
-pub(crate) use facts::{ImageFacts, inspect};
+pub(crate) use facts::{ImageFacts, inspect, inspect_for};
 pub(crate) use own::{EXECUTABLE, own_image, program_image};
+pub(crate) use platform::Platform;
 pub(crate) use pull::pull;
 use recipe::Recipe;
 pub(crate) use reference::{Reference, version};

@@ -54,6 +54,7 @@ impl Handle {
             service: one.service().unwrap_or_else(|| release.as_str().into()),
             container,
             container_name: None,
+            platform: None,
             networks: Vec::new(),
             files: Vec::new(),
             lives_in: BTreeMap::new(),

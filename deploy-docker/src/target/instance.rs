@@ -51,7 +51,7 @@ impl Shared {
             let endpoints = first.iter().map(|joined| (joined.network.clone(), joined.endpoint.clone()));
             body.networking_config = Some(NetworkingConfig { endpoints_config: Some(endpoints.collect()) });
         }
-        self.create_container(cx, &new.name, body).await?;
+        self.create_container_for(cx, &new.name, content.platform.as_deref(), body).await?;
         for Joined { network, endpoint } in further {
             self.connect(&new.name, network, endpoint.clone()).await?;
         }
@@ -66,9 +66,21 @@ impl Shared {
         name: &str,
         body: ContainerCreateBody,
     ) -> Result<(), TargetError> {
+        self.create_container_for(cx, name, None, body).await
+    }
+
+    /// The same for a platform: of the images that an Engine holds under one name, the one for this.
+    async fn create_container_for(
+        &self,
+        cx: &Cx,
+        name: &str,
+        platform: Option<&str>,
+        body: ContainerCreateBody,
+    ) -> Result<(), TargetError> {
+        let platform = platform.unwrap_or_default().to_owned();
+        let options = CreateContainerOptions { name: Some(name.to_owned()), platform };
         loop {
-            let options = CreateContainerOptions { name: Some(name.to_owned()), ..Default::default() };
-            let error = match self.docker().create_container(Some(options), body.clone()).await {
+            let error = match self.docker().create_container(Some(options.clone()), body.clone()).await {
                 Ok(_) => return Ok(()),
                 Err(error) if status(&error) == Some(409) => error,
                 Err(error) => return Err(error).tried(|| format!("create {name}")),

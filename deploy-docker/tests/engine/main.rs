@@ -17,6 +17,7 @@ mod journal;
 mod load;
 mod objects;
 mod people;
+mod platform;
 mod registry;
 mod reuse;
 mod under_way;

@@ -1,4 +1,4 @@
-use crate::image::Builder;
+use crate::image::{Builder, query::with_parameters};
 use bollard::{
     Docker,
     query_parameters::{BuildImageOptions, BuilderVersion},
@@ -60,37 +60,7 @@ pub(super) fn options(image: &str, build: &Build, platform: Option<&str>, builde
 pub(super) fn with_more(docker: Docker, build: &Build) -> Docker {
     let hosts = build.extra_hosts.iter();
     let hosts = hosts.flat_map(|(name, addresses)| addresses.iter().map(move |address| format!("{name}:{address}")));
-    let hosts = hosts.map(|host| format!("&extrahosts={}", percent_encoded(&host)));
-    let added: String = hosts.chain(build.shm_size.map(|size| format!("&shmsize={}", size.0))).collect();
-    if added.is_empty() {
-        return docker;
-    }
-    docker.with_request_modifier(move |mut request| {
-        // what makes no address is sent as it was
-        if request.uri().path() == "/build"
-            && let Ok(uri) = format!("{}{added}", request.uri()).parse()
-        {
-            *request.uri_mut() = uri;
-        }
-        request
-    })
-}
-
-fn percent_encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b':' => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encode).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_part_of_a_name_or_an_address_is_encoded() {
-        assert_eq!(percent_encoded("db:10.0.0.5"), "db:10.0.0.5");
-        assert_eq!(percent_encoded("a&b=c d"), "a%26b%3Dc%20d");
-    }
+    let hosts = hosts.map(|host| ("extrahosts", host));
+    let more: Vec<_> = hosts.chain(build.shm_size.map(|size| ("shmsize", size.0.to_string()))).collect();
+    with_parameters(docker, |path| path == "/build", &more)
 }
