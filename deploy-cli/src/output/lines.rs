@@ -86,8 +86,9 @@ impl Lines {
                 line(at, paint::warn("…"), "", &said)
             }
             Progress::Health { step, healthy, of, last, left } => {
-                let (told, then) =
-                    self.told.get(step).copied().unwrap_or((0, Millis(left.0.saturating_add(AGAIN.0 / 2))));
+                // that nobody is healthy yet is said a little later
+                let unsaid = (0, left.plus(Millis(AGAIN.0 / 2)));
+                let (told, then) = *self.told.entry(step.clone()).or_insert(unsaid);
                 if told == *healthy && left.plus(AGAIN) > then || healthy == of {
                     return String::new();
                 }

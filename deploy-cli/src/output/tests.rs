@@ -80,13 +80,19 @@ fn report(end: End) -> Report {
 }
 
 /// Version 2 starts, and never gets healthy.
-fn never_healthy() -> Told {
+/// A deployment whose new instances are looked at.
+fn looked_at() -> Told {
     let (plan, names) = planned("rolling", vec![spec("web", "v2", 2)], with_v1(2));
     let mut told = Told::new(names);
     told.begin(&plan);
     told.ends(&"web/store".into(), Outcome::Applied);
     told.ends(&"web/start".into(), Outcome::Applied);
     told.event(Event::StepStarted { step: "web/check".into() });
+    told
+}
+
+fn never_healthy() -> Told {
+    let mut told = looked_at();
     told.health("web/check", 0, "shop-web-2-1: it hasn't started yet", 59_900);
     told.health("web/check", 1, "shop-web-2-2: /healthz answered 500: unhealthy", 59_200);
     told.health("web/check", 1, "shop-web-2-2: /healthz answered 500: unhealthy", 59_000);
@@ -183,6 +189,19 @@ fn waiting_for_somebody_else_is_told_now_and_then() {
         told.progress(Progress::LeaseHeld { holder: "ann on build-7".into(), left, wait });
     }
     insta::assert_snapshot!(told.text());
+}
+
+#[test]
+fn that_nobody_is_healthy_is_told_after_a_moment_and_now_and_then() {
+    let mut told = looked_at();
+    let before = told.text().lines().count();
+    for left in (31..=60).rev() {
+        told.health("web/check", 0, "it answered 500", left * 1000);
+    }
+    let text = told.text();
+    let lines: Vec<_> = text.lines().skip(before).map(|line| line.trim_start_matches(|c: char| c != '…')).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!(lines[0], "… web  0 of 2 healthy, 55 s left; it answered 500");
 }
 
 #[test]
