@@ -98,7 +98,7 @@ pub struct UpArgs {
     #[command(flatten)]
     pub run: RunArgs,
     /// Run this plan, made by `plan --out`; reads no Compose file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["strategy", "bake", "keep_failed"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["strategy", "bake", "health_timeout", "drain_timeout", "keep_failed"])]
     pub plan: Option<PathBuf>,
 }
 
@@ -203,6 +203,12 @@ pub struct StrategyArgs {
     /// Watch the new release for so long before the old one leaves
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub bake: Option<Millis>,
+    /// Give a new release so long to get healthy. Default: 60s, and its test's start period
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub health_timeout: Option<Millis>,
+    /// Give requests in flight so long to end before an old instance is stopped. Default: 30s
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub drain_timeout: Option<Millis>,
     /// Keep a new release that failed, stopped, for inspection
     #[arg(long)]
     pub keep_failed: bool,
@@ -237,7 +243,7 @@ pub enum StrategyName {
     Rolling,
     /// All of the new beside all of the old, then the switch
     BlueGreen,
-    /// All of the old ends before the new starts; requests in between fail
+    /// All of the old ends before the new starts; requests in between wait
     Recreate,
 }
 

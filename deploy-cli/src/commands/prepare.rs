@@ -25,6 +25,10 @@ pub(super) async fn prepare(globals: &Globals, args: &StrategyArgs) -> Result<Pr
     let mut services = prepared.services;
     for spec in &mut services {
         spec.bake = args.bake.unwrap_or(spec.bake);
+        spec.drain_by = args.drain_timeout.unwrap_or(spec.drain_by);
+        if let Some(timeout) = args.health_timeout {
+            (spec.clocks.healthy_by, spec.clocks.progress_by) = (timeout, timeout);
+        }
         spec.keep_failed |= args.keep_failed;
     }
     let ignored = project.ignored.iter().map(|ignored| format!("Without effect: {ignored}."));

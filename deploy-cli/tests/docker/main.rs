@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it can't go on")]
 
 mod deployments;
+mod interrupts;
 mod shop;
 mod versions;
