@@ -7,14 +7,14 @@ use crate::{
     shared::{Shared, Tried},
 };
 use bollard::{
-    models::{ContainerSummary, ContainerSummaryStateEnum as State},
+    models::{ContainerSummary, ContainerSummaryStateEnum as State, MountPoint},
     query_parameters::ListContainersOptions,
 };
 use deploy_core::{
     model::{DeploymentId, Fence, Release, ReleaseId, ServiceName, StepId, WorkloadRef},
     target::TargetError,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A container of the project.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Container {
     pub(crate) state: State,
     /// The names of its networks.
     pub(crate) networks: Vec<String>,
+    /// The names of its anonymous volumes, by where they are mounted.
+    pub(crate) anonymous: BTreeMap<String, String>,
 }
 
 impl Container {
@@ -49,6 +51,7 @@ impl Container {
                 .and_then(|settings| settings.networks)
                 .map(|networks| networks.into_keys().collect())
                 .unwrap_or_default(),
+            anonymous: summary.mounts.unwrap_or_default().into_iter().filter_map(anonymous).collect(),
         })
     }
 
@@ -134,15 +137,21 @@ impl Container {
         self.state == State::RUNNING
     }
 
-    /// Whether it was stopped by us and is kept for a fast way back.
+    /// Whether it is kept for a fast way back: it stands for an instance that was stopped by us.
     pub(crate) fn is_kept(&self) -> bool {
         names::is_kept(&self.name) && !self.is_up()
     }
 
-    /// Whether it was made, and never started.
+    /// Whether it was made to be started, and wasn't yet.
     pub(crate) fn is_new(&self) -> bool {
-        self.state == State::CREATED
+        self.state == State::CREATED && !names::is_kept(&self.name)
     }
+}
+
+/// Where a volume is mounted that nobody named, and its name: the Engine's are 64 hex digits.
+fn anonymous(mount: MountPoint) -> Option<(String, String)> {
+    let (at, name) = (mount.destination?, mount.name?);
+    (name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some((at, name))
 }
 
 impl Shared {
@@ -181,6 +190,7 @@ mod tests {
             image_name: "acme/web:1.4".into(),
             state: State::RUNNING,
             networks: Vec::new(),
+            anonymous: BTreeMap::new(),
         }
     }
 

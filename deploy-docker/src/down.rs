@@ -2,7 +2,7 @@
 
 use crate::{
     container::Container,
-    error::{if_there, status},
+    error::status,
     handle::Handle,
     labels,
     shared::{AT_ONCE, Tried, at_once},
@@ -35,14 +35,14 @@ impl Handle {
         let cx = Cx { deployment, step, fence, deadline: Instant::now() + STOP_BY };
         let all = self.listed(fence).await?;
         let (networks, named) = tokio::try_join!(self.networks_of_project(), self.data_volumes())?;
-        let unnamed = if data { self.unnamed_volumes(&all).await? } else { BTreeSet::new() };
         let (instances, ours): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.kind() == labels::INSTANCE);
         self.keep_last_agent().await;
         self.end(&cx, &instances).await?;
         self.end(&cx, &ours).await?;
         at_once(AT_ONCE, networks.iter().map(|name| self.delete_network(name))).await?;
         let state = self.state_volume();
-        let volumes = named.iter().chain(&unnamed).filter(|_| data).chain([&state]);
+        let unnamed: BTreeSet<_> = all.iter().flat_map(|one| one.anonymous.values()).collect();
+        let volumes = named.iter().chain(unnamed).filter(|_| data).chain([&state]);
         at_once(AT_ONCE, volumes.map(|name| self.delete_volume(name))).await?;
         Ok(named)
     }
@@ -99,18 +99,6 @@ impl Handle {
         [labels::PROJECT, labels::compose::PROJECT].map(|label| format!("{label}={}", self.project))
     }
 
-    /// The volumes without a name of their own that containers have: the Engine forgets whose they are once they went on
-    /// from one container to the next.
-    async fn unnamed_volumes(&self, containers: &[Container]) -> Result<BTreeSet<String>, TargetError> {
-        let looks = containers.iter().filter(|one| one.kind() == labels::INSTANCE).map(|one| async move {
-            let found = if_there(self.docker().inspect_container(&one.id, None).await);
-            found.tried(|| format!("look at {}", one.name))
-        });
-        let found = at_once(AT_ONCE, looks).await?.into_iter().flatten();
-        let volumes = found.flat_map(|found| found.mounts.unwrap_or_default()).filter_map(|mount| mount.name);
-        Ok(volumes.filter(|name| is_unnamed(name)).collect())
-    }
-
     async fn delete_volume(&self, name: &str) -> Result<(), TargetError> {
         match self.docker().remove_volume(name, None::<RemoveVolumeOptions>).await {
             // gone already, or somebody else's container uses it
@@ -118,9 +106,4 @@ impl Handle {
             answer => answer.tried(|| format!("remove the volume {name}")),
         }
     }
-}
-
-/// Whether the Engine made the name up: 64 hex digits.
-fn is_unnamed(volume: &str) -> bool {
-    volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

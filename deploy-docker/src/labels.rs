@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+/// What each label of ours begins with.
+pub(crate) const PREFIX: &str = "deploy.";
 /// Whose it is: the project's name. On everything of ours.
 pub(crate) const PROJECT: &str = "deploy.project";
 /// What it is: one of [`INSTANCE`], [`PROXY`], [`AGENT`], [`STATE`], [`OBJECT`].

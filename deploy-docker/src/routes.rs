@@ -81,6 +81,7 @@ mod tests {
             image_name: String::new(),
             state: State::RUNNING,
             networks: Vec::new(),
+            anonymous: BTreeMap::new(),
         };
         ids.map(container).into()
     }

@@ -43,7 +43,7 @@ impl Shared {
         let mut body = content.container.clone();
         body.labels.get_or_insert_default().extend(self.instance_labels(cx, &new));
         lodger::move_in(&mut body, content, new.others)?;
-        self.carry_volumes(&mut body, &new).await?;
+        self.carry_volumes(&mut body, &new);
         // of networks that are joined afterwards, an Engine may forget what it is told
         let at_once = if self.connection.api >= ALL_NETWORKS_AT_ONCE { content.networks.len() } else { 1 };
         let (first, further) = content.networks.split_at(at_once.min(content.networks.len()));
@@ -160,10 +160,10 @@ impl Shared {
     }
 
     /// Mounts the anonymous volumes of the container before, as Compose does.
-    async fn carry_volumes(&self, body: &mut ContainerCreateBody, new: &NewInstance<'_>) -> Result<(), TargetError> {
+    fn carry_volumes(&self, body: &mut ContainerCreateBody, new: &NewInstance<'_>) {
         let carried = &new.definition.content.carried;
         if carried.is_empty() {
-            return Ok(());
+            return;
         }
         let before = |one: &&Container| {
             one.kind() == labels::INSTANCE
@@ -174,26 +174,13 @@ impl Shared {
         let Some(before) =
             new.others.iter().filter(before).max_by_key(|one| (one.made_by().map(|by| by.0), one.is_up()))
         else {
-            return Ok(());
+            return;
         };
-        let found = if_there(self.docker().inspect_container(&before.id, None).await);
-        let found = found.tried(|| format!("look at {}", before.name))?;
-        let mounts = found.and_then(|found| found.mounts).unwrap_or_default();
-        let host = body.host_config.get_or_insert_default();
-        for path in carried {
-            let there = mounts.iter().find(|mount| mount.destination.as_deref() == Some(path));
-            if let Some(volume) = there.and_then(|mount| mount.name.clone()) {
-                let mounts = host.mounts.get_or_insert_default();
-                mounts.retain(|mount| mount.target.as_deref() != Some(path));
-                mounts.push(Mount {
-                    typ: Some(MountType::VOLUME),
-                    source: Some(volume),
-                    target: Some(path.clone()),
-                    ..Mount::default()
-                });
-            }
+        let mounts = body.host_config.get_or_insert_default().mounts.get_or_insert_default();
+        for (path, volume) in before.anonymous.iter().filter(|(path, _)| carried.contains(path)) {
+            mounts.retain(|mount| mount.target.as_ref() != Some(path));
+            mounts.push(mount(path, volume));
         }
-        Ok(())
     }
 
     async fn copy_files(&self, name: &str, files: &[CopiedFile]) -> Result<(), TargetError> {
@@ -231,15 +218,34 @@ impl Shared {
         if_there(answer).tried(|| format!("stop {name}")).map(|_| ())
     }
 
-    /// Takes a stopped container away; it may be gone already. Its anonymous volumes stay.
+    /// Takes a container away; it may be gone already. Its anonymous volumes stay.
     pub(crate) async fn discard(&self, name: &str) -> Result<(), TargetError> {
-        let options = RemoveContainerOptions { force: true, ..Default::default() };
+        self.remove_container(name, true).await
+    }
+
+    /// The same for one that was stopped: where somebody has started it meanwhile, it stays.
+    pub(super) async fn remove_stopped(&self, name: &str) -> Result<(), TargetError> {
+        self.remove_container(name, false).await
+    }
+
+    async fn remove_container(&self, name: &str, force: bool) -> Result<(), TargetError> {
+        let options = RemoveContainerOptions { force, ..Default::default() };
         match self.docker().remove_container(name, Some(options)).await {
             Err(error) if matches!(status(&error), Some(404)) || message(&error).contains("already in progress") => {
                 Ok(())
             }
             answer => answer.tried(|| format!("remove {name}")),
         }
+    }
+}
+
+/// A volume where it is mounted.
+pub(super) fn mount(path: &str, volume: &str) -> Mount {
+    Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(volume.to_owned()),
+        target: Some(path.to_owned()),
+        ..Mount::default()
     }
 }
 

@@ -34,7 +34,7 @@ async fn four_replicas_are_routed_and_replaced() {
     assert_eq!(again.finish, Finish::Unchanged);
     let states: Vec<_> = ground.containers().await.into_iter().map(|(_, state)| state).collect();
     assert_eq!(states.iter().filter(|state| *state == "running").count(), 5, "{states:?}");
-    assert_eq!(states.iter().filter(|state| *state == "exited").count(), 4, "{states:?}");
+    assert_eq!(states.iter().filter(|state| *state == "created").count(), 4, "{states:?}");
     ground.clear().await;
 }
 
