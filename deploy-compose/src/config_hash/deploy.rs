@@ -61,15 +61,19 @@ fn amounts(node: &Node) -> Written {
     amounts.field(node, "cpus", value::float)?;
     amounts.field(node, "memory", value::size)?;
     amounts.field(node, "pids", value::whole)?;
-    amounts.field(node, "devices", |node| each(node, device))?;
+    amounts.field(node, "devices", |node| each(node, device_request))?;
     Ok(Some(amounts.json()))
 }
 
-fn device(node: &Node) -> Result<Json, Unknown> {
+/// A request for devices, those of `gpus` too.
+pub(super) fn device_request(node: &Node) -> Result<Json, Unknown> {
     only(node, &["capabilities", "driver", "count", "device_ids", "options"])?;
     let mut device = Object::default();
     device.field(node, "capabilities", value::texts)?;
     device.field(node, "driver", value::text)?;
+    if node.entry("count").is_none() && node.entry("device_ids").is_none() {
+        device.put("count", Some(Json::from(-1)));
+    }
     device.field(node, "count", |node| match value::plain(node)?.as_str() {
         "all" => Ok(Some(Json::from(-1))),
         _ => value::whole(node),

@@ -3,15 +3,15 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    deploy::deploy,
+    deploy::{deploy, device_request},
     network::{hosts, networks, ports},
-    storage::{configs, secrets, volumes},
+    storage::{configs, host_path, secrets, volumes},
     value::{self, Object, Unknown, Written, each, filled, items, only, plain},
 };
 use crate::{
     model::{Condition, Dependency, Service, put},
     node::{Node, Value},
-    read::At,
+    read::{At, Context},
     words,
 };
 
@@ -37,10 +37,11 @@ enum Field {
 use Field::{Given, Made};
 
 /// In the order of Compose's struct.
-const FIELDS: [(&str, Field); 74] = [
+const FIELDS: [(&str, Field); 76] = [
     ("profiles", Given(value::unique)),
     ("annotations", Given(value::pairs)),
     ("attach", Given(value::either)),
+    ("develop", Made(|source, node| node.map_or(Ok(None), |node| develop(node, source.at.cx)))),
     ("blkio_config", Given(block_io)),
     ("cap_add", Given(value::unique)),
     ("cap_drop", Given(value::unique)),
@@ -71,6 +72,7 @@ const FIELDS: [(&str, Field); 74] = [
     ("expose", Given(exposed)),
     ("extra_hosts", Given(hosts)),
     ("group_add", Given(value::texts)),
+    ("gpus", Given(gpus)),
     ("hostname", Given(value::text)),
     ("healthcheck", Given(healthcheck)),
     ("image", Given(value::text)),
@@ -217,6 +219,33 @@ fn healthcheck(node: &Node) -> Written {
     check.field(node, "start_interval", value::time)?;
     check.field(node, "disable", value::flag)?;
     Ok(Some(check.json()))
+}
+
+/// `develop`, which only `docker compose watch` uses.
+fn develop(node: &Node, around: &Context<'_>) -> Written {
+    only(node, &["watch"])?;
+    let rule = |node: &Node| {
+        only(node, &["path", "action", "target", "ignore"])?;
+        let mut rule = Object::default();
+        rule.field(node, "path", |path| Ok(Some(Json::from(host_path(&plain(path)?, around)))))?;
+        rule.field(node, "action", value::text)?;
+        rule.field(node, "target", value::text)?;
+        rule.put("exec", Some(json!({ "command": null })));
+        rule.field(node, "ignore", value::texts)?;
+        Ok(rule.json())
+    };
+    let mut develop = Object::default();
+    develop.field(node, "watch", |node| each(node, rule))?;
+    Ok(Some(develop.json()))
+}
+
+/// `all` or a list.
+fn gpus(node: &Node) -> Written {
+    match &node.value {
+        Value::List(_) => each(node, device_request),
+        _ if plain(node)? == "all" => Ok(Some(json!([{ "count": -1 }]))),
+        _ => Err(Unknown),
+    }
 }
 
 fn logging(node: &Node) -> Written {

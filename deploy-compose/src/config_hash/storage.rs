@@ -72,7 +72,7 @@ fn short(text: &str, around: &Context<'_>) -> Result<Json, Unknown> {
 }
 
 /// A path of the host: absolute ones stay as they are written.
-fn host_path(path: &str, around: &Context<'_>) -> String {
+pub(super) fn host_path(path: &str, around: &Context<'_>) -> String {
     if path.starts_with('/') {
         return path.to_owned();
     }
