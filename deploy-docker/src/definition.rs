@@ -2,6 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bollard::models::{ContainerCreateBody, EndpointSettings};
+use deploy_compose::ComposeConfig;
 use deploy_core::model::{Payload, Release, ReleaseId, ServiceName};
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -20,7 +21,7 @@ pub(crate) struct Definition {
     /// How people know the release.
     #[serde(default)]
     pub(crate) version: String,
-    /// Where the project lies: Compose's labels that say so. Another folder makes no other release.
+    /// Labels of Compose's that say where the project lies and the like. Another folder makes no other release.
     #[serde(default)]
     pub(crate) origin: BTreeMap<String, String>,
     /// What makes it this release and no other.
@@ -59,6 +60,10 @@ pub(crate) struct Content {
     /// Whether plain Compose made its containers: they can be stopped and started, and no further ones made.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) by_compose: bool,
+    /// The service as Compose hashes it, where that is known: what makes `docker compose up` replace containers makes
+    /// another release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) config: Option<ComposeConfig>,
     /// Hashes of bound files that stay the host's: a change makes another release.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) bound: BTreeMap<String, String>,
@@ -237,6 +242,7 @@ mod tests {
             lives_in: BTreeMap::new(),
             carried: Vec::new(),
             by_compose: false,
+            config: None,
             bound: BTreeMap::new(),
         };
         Definition::new(content)

@@ -36,17 +36,23 @@ pub(crate) const OBJECT: &str = "object";
 /// The volume that holds lease, journal, routes and payloads.
 pub(crate) const STATE: &str = "state";
 
-/// Compose's labels.
+/// Compose's labels, as `docker compose up` sets them and compares them.
 pub(crate) mod compose {
     pub(crate) const PROJECT: &str = "com.docker.compose.project";
     pub(crate) const SERVICE: &str = "com.docker.compose.service";
     pub(crate) const NUMBER: &str = "com.docker.compose.container-number";
     pub(crate) const HASH: &str = "com.docker.compose.config-hash";
+    pub(crate) const IMAGE: &str = "com.docker.compose.image";
+    pub(crate) const DEPENDS_ON: &str = "com.docker.compose.depends_on";
+    pub(crate) const VERSION: &str = "com.docker.compose.version";
     pub(crate) const ONEOFF: &str = "com.docker.compose.oneoff";
     pub(crate) const NETWORK: &str = "com.docker.compose.network";
     pub(crate) const VOLUME: &str = "com.docker.compose.volume";
     pub(crate) const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
     pub(crate) const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
+
+    /// The hash of a configuration of which nobody knows how Compose writes it.
+    pub(crate) const UNKNOWN_HASH: &str = "unknown";
 }
 
 /// The labels that everything of ours in a project carries.

@@ -19,7 +19,10 @@ use crate::{
     treatment::Treatment,
 };
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum};
-use deploy_compose::model::{Logging, Project, Restart, Service, ServiceName};
+use deploy_compose::{
+    ComposeConfig,
+    model::{Condition, Logging, Project, Restart, Service, ServiceName},
+};
 use deploy_core::model::ReleaseId;
 use std::collections::{BTreeMap, HashMap};
 
@@ -55,14 +58,24 @@ pub(crate) fn define(from: Ingredients<'_>) -> Result<Definition, FileError> {
         lives_in: lives_in(service, from.releases),
         carried: treatment.carried.clone(),
         by_compose: false,
+        config: project.compose_config(service.name.as_str()).cloned(),
         bound: files::watched(from, granted.hashes),
     };
     let files = project.files.iter().map(|file| file.to_string_lossy()).collect::<Vec<_>>().join(",");
     let mut definition = Definition::new(content);
     definition.version = version(&service.image);
+    let depends_on = service.depends_on.iter().map(|(name, on)| {
+        let condition = match on.condition {
+            Condition::Started => "service_started",
+            Condition::Healthy => "service_healthy",
+        };
+        format!("{name}:{condition}:{}", on.restart)
+    });
     definition.origin = BTreeMap::from([
         (compose::WORKING_DIR.to_owned(), project.directory.to_string_lossy().into_owned()),
         (compose::CONFIG_FILES.to_owned(), files),
+        (compose::DEPENDS_ON.to_owned(), depends_on.collect::<Vec<_>>().join(",")),
+        (compose::VERSION.to_owned(), ComposeConfig::VERSION.to_owned()),
     ]);
     Ok(definition)
 }

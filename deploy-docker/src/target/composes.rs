@@ -60,6 +60,7 @@ impl Handle {
             lives_in: BTreeMap::new(),
             carried: Vec::new(),
             by_compose: true,
+            config: None,
             bound: BTreeMap::new(),
         });
         definition.version = one.release().map(|release| release.version).unwrap_or_default();

@@ -7,7 +7,6 @@ use crate::{
     definition::{CopiedFile, Definition, Joined},
     error::{if_there, message, status},
     labels::{self, compose},
-    names,
     shared::{Shared, Tried},
 };
 use bollard::{
@@ -133,6 +132,10 @@ impl Shared {
 
     fn instance_labels(&self, cx: &Cx, new: &NewInstance<'_>) -> HashMap<String, String> {
         let (release, service) = (new.release, new.release.service.as_str());
+        let content = &new.definition.content;
+        let id_of = |name: &str| lodger::home(&name.into(), content, new.others).map(|home| home.id.clone());
+        let config = content.config.as_ref();
+        let hash = config.map_or_else(|| compose::UNKNOWN_HASH.to_owned(), |config| config.hash_with(id_of));
         let mut labels = self.labels_of(cx, labels::INSTANCE);
         let more = [
             (labels::SERVICE, service),
@@ -143,7 +146,8 @@ impl Shared {
             (compose::SERVICE, service),
             (compose::NUMBER, &new.ordinal.to_string()),
             (compose::ONEOFF, "False"),
-            (compose::HASH, names::hash(&release.id)),
+            (compose::HASH, &hash),
+            (compose::IMAGE, &release.artifact),
         ];
         labels.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
         labels.extend(new.definition.origin.clone());

@@ -33,7 +33,7 @@ pub(super) fn move_in(
 
 /// The container of a service to live in: one of the release that is meant, else of the newest that runs; among several the
 /// one that stays longest when there are to be fewer.
-fn home<'a>(service: &ServiceName, content: &Content, others: &'a [Container]) -> Option<&'a Container> {
+pub(super) fn home<'a>(service: &ServiceName, content: &Content, others: &'a [Container]) -> Option<&'a Container> {
     let meant = content.lives_in.get(service);
     let runs =
         |one: &&Container| one.kind() == labels::INSTANCE && one.is_up() && one.service().as_ref() == Some(service);

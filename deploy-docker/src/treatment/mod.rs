@@ -57,6 +57,9 @@ impl Treatment {
 }
 
 const BY_WISH: &str = "as `deploy.update_config.order` says";
+/// Without the hash that Compose compares, its containers are out of date to it.
+const UNKNOWN_TO_COMPOSE: &str = "`docker compose up` would replace its containers, because it isn't known how Compose \
+                                  hashes all of its fields: leave it to `deploy up`.";
 
 /// Decides how a service is treated.
 pub(crate) fn treat(project: &Project, service: &Service, image: &ImageFacts, paths: &BoundPaths) -> Treatment {
@@ -107,6 +110,9 @@ pub(crate) fn treat(project: &Project, service: &Service, image: &ImageFacts, pa
     notes.extend(data.notes);
     notes.extend(waits::note(project, service));
     let mut treatment = Treatment { listeners, order, carried: data.carried, notes };
+    if project.compose_config(service.name.as_str()).is_none() {
+        treatment.notes.push(UNKNOWN_TO_COMPOSE.to_owned());
+    }
     let notes = notes_on_names(service, &treatment);
     treatment.notes.extend(notes);
     treatment

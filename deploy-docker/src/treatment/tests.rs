@@ -56,6 +56,11 @@ fn a_database_that_is_not_published_keeps_everything_as_it_was() {
 }
 
 #[test]
+fn a_service_that_compose_might_hash_otherwise_is_told() {
+    insta::assert_snapshot!(treated("    cpu_quota: 50ms", ImageFacts::default()), @"");
+}
+
+#[test]
 fn a_published_database_has_its_requests_held() {
     insta::assert_snapshot!(treated("    ports: ['3306:3306']\n    volumes: ['data:/data']", ImageFacts::default()), @"
     routed 3306:3306:bytes, StopFirst
