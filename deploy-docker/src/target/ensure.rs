@@ -102,8 +102,12 @@ impl Handle {
         let (new, set): (Vec<_>, Vec<_>) = set.into_iter().partition(|one| one.is_new());
         self.remove_all(new.into_iter()).await?;
         if keep {
-            let live: Vec<_> = set.into_iter().filter(|one| !one.is_kept()).collect();
-            return self.keep(cx, &live).await;
+            let live = set.into_iter().filter(|one| !one.is_kept());
+            // what goes as soon as it was made is to be looked into: its log and its files stay
+            let is_made_now = |one: &&Container| one.made_by().is_some_and(|by| by.0 == cx.deployment);
+            let (made_now, live): (Vec<_>, Vec<_>) = live.partition(is_made_now);
+            tokio::try_join!(self.keep_whole(cx, &made_now), self.keep(cx, &live))?;
+            return Ok(());
         }
         let gone = set.into_iter().map(|one| async move {
             if one.is_up() {
@@ -119,17 +123,26 @@ impl Handle {
     /// Of ours a stand-in is kept: `docker compose up` starts, replaces or removes whatever bears its labels, and a
     /// container's labels can't be taken away.
     async fn keep(&self, cx: &Cx, instances: &[&Container]) -> Result<(), TargetError> {
+        let (composes, ours): (Vec<&Container>, Vec<&Container>) =
+            instances.iter().partition(|one| one.is_by_compose());
+        let kept = ours.into_iter().map(|one| async move {
+            self.set_restart(&one.name, never()).await?;
+            self.stop(cx, &one.name).await?;
+            self.create_container(cx, &names::kept(&one.name), stand_in(one)).await?;
+            self.remove_stopped(&one.name).await
+        });
+        tokio::try_join!(at_once(STOPPED_AT_ONCE, kept), self.keep_whole(cx, &composes)).map(drop)
+    }
+
+    /// Stops instances and keeps them as they are.
+    async fn keep_whole(&self, cx: &Cx, instances: &[&Container]) -> Result<(), TargetError> {
         let kept = instances.iter().map(|one| async move {
             if one.is_by_compose() {
                 self.remember(cx, one).await?;
             }
             self.set_restart(&one.name, never()).await?;
             self.stop(cx, &one.name).await?;
-            if one.is_by_compose() {
-                return self.rename(&one.name, &names::kept(&one.name)).await;
-            }
-            self.create_container(cx, &names::kept(&one.name), stand_in(one)).await?;
-            self.remove_stopped(&one.name).await
+            self.rename(&one.name, &names::kept(&one.name)).await
         });
         at_once(STOPPED_AT_ONCE, kept).await.map(drop)
     }

@@ -4,11 +4,13 @@ use crate::{
     ground::{Ground, free_port, get},
     registry::Registry,
 };
+use bollard::query_parameters as query;
 use deploy_core::{
-    engine::Finish,
+    engine::{Finish, Options, Request},
     model::End,
     strategy::{BlueGreen, Rolling},
 };
+use futures_util::TryStreamExt;
 
 /// A service with what is added to it, as lines of the file.
 fn web(port: u16, version: &str, more: &str) -> String {
@@ -98,5 +100,31 @@ async fn an_image_that_its_registry_refuses_is_named_before_anything_changes() {
     assert!(error.contains(&format!("expected image {image}, but")) && error.contains("docker login"), "{error}");
     assert_eq!(ground.containers().await, []);
     drop(project);
+    ground.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_version_is_kept_for_inspection_with_its_log() {
+    let Some(ground) = Ground::new().await else { return };
+    let port = free_port();
+    assert_eq!(ground.deploy(&web(port, "1", ""), &Rolling).await.finish, Finish::Ended(End::Succeeded));
+    let project = ground.open();
+    let mut prepared = ground.prepare(&project, &web(port, "2", "START_MS: '60000', EXIT_MS: '100'")).await;
+    prepared.services[0].keep_failed = true;
+    let request = Request { services: prepared.services, payloads: prepared.payloads };
+    let report = ground.engine(&project).await.deploy(&request, &Rolling, &Options::default()).await.unwrap();
+    assert!(matches!(report.finish, Finish::Ended(End::RolledBack { .. })), "{report:?}");
+    drop(project);
+    let kept: Vec<_> = ground.containers().await.into_iter().filter(|(name, _)| name.ends_with("-kept")).collect();
+    let [(name, state)] = &kept[..] else { panic!("{kept:?}") };
+    let options = query::LogsOptions { stdout: true, ..Default::default() };
+    let log: Vec<_> = ground.docker.logs(name, Some(options)).try_collect().await.unwrap();
+    let log: String = log.iter().map(ToString::to_string).collect();
+    assert_eq!((state.as_str(), log.contains("giving up")), ("exited", true), "{log}");
+    assert_eq!(get(port).await.as_deref(), Some("1"));
+
+    // a later version takes it away with the other kept ones
+    assert_eq!(ground.deploy(&web(port, "3", ""), &Rolling).await.finish, Finish::Ended(End::Succeeded));
+    assert_eq!(get(port).await.as_deref(), Some("3"));
     ground.clear().await;
 }
