@@ -154,6 +154,7 @@ impl CommandError {
             Self::Teardown(_) => Exit::Stopped,
             Self::Journal(_) | Self::Target(_) | Self::Lease(_) | Self::Signals(_) => Exit::Failed,
             Self::Compose(_) | Self::Folder(_) => Exit::BadInput,
+            Self::Prepare(error) if error.is_bad_input() => Exit::BadInput,
             Self::Connect(_) | Self::Prepare(_) => Exit::Failed,
             Self::App(_) | Self::Unhealthy(_) | Self::Demo(_) => Exit::Failed,
             Self::Settings(_) => Exit::BadInput,

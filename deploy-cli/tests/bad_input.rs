@@ -3,7 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it can't go on")]
 
 use assert_cmd::Command;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::net::UnixListener,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 /// The command in an empty folder, with an Engine that isn't there.
 fn deploy(folder: &Path) -> Command {
@@ -57,6 +63,82 @@ fn no_engine_fails_before_any_change() {
         let (status, said) = ends(deploy(folder.path()).args(args));
         assert_eq!(status, 1, "{args:?}: {said}");
         assert!(said.contains("/nowhere/engine.sock"), "{args:?}: {said}");
+    }
+}
+
+/// An old Engine without networks and volumes in a folder, which has heard these requests.
+fn empty_engine(folder: &Path) -> Arc<Mutex<Vec<String>>> {
+    let listener = UnixListener::bind(folder.join("engine.sock")).unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = heard.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let mut head = [0; 4096];
+            let read = stream.read(&mut head).unwrap_or_default();
+            let line = String::from_utf8_lossy(&head[..read]).lines().next().unwrap_or_default().to_owned();
+            let path = line.split([' ', '?']).nth(1).unwrap_or_default();
+            let (status, body) = match path {
+                "/version" => ("200 OK", r#"{"ApiVersion":"1.41","Os":"linux","Arch":"amd64"}"#),
+                "/networks" => ("200 OK", "[]"),
+                "/volumes" => ("200 OK", r#"{"Volumes":[],"Warnings":null}"#),
+                _ => ("500 Internal Server Error", r#"{"message":"nothing else is done here"}"#),
+            };
+            let length = body.len();
+            hears.lock().unwrap().push(path.to_owned());
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    heard
+}
+
+#[test]
+fn what_the_file_names_must_be_there_before_anything_is_done() {
+    const ONLY_ITS_VERSION: &[&str] = &["/version"];
+    const WHAT_IS_THERE: &[&str] = &["/version", "/networks", "/volumes"];
+    let cases = [
+        (
+            "    secrets: [token]\nsecrets:\n  token: { file: nowhere }\n",
+            "compose.yaml:6:12: secrets.token.file: expected the content of token for web: expected a readable file at",
+            ONLY_ITS_VERSION,
+        ),
+        (
+            "    read_only: true\n    configs: [motd]\nconfigs:\n  motd: { content: hello }\n",
+            "compose.yaml:7:11: configs.motd.content: expected motd to come from a `file:`, because the containers of web",
+            ONLY_ITS_VERSION,
+        ),
+        (
+            "    healthcheck: { start_interval: 1s }\n",
+            "compose.yaml:4:20: services.web.healthcheck.start_interval: expected Docker 25.0 or newer (API 1.44), but",
+            ONLY_ITS_VERSION,
+        ),
+        (
+            "    networks: [front]\nnetworks:\n  front: { external: true, name: office }\n",
+            "compose.yaml:6:3: networks.front: expected the external network office, but found none: make it with",
+            WHAT_IS_THERE,
+        ),
+        (
+            "    volumes: ['data:/data']\nvolumes:\n  data: { external: true }\n",
+            "compose.yaml:6:3: volumes.data: expected the external volume data, but found none: make it with",
+            WHAT_IS_THERE,
+        ),
+        ("    build: .\n", "expected 0 or 1 in DOCKER_BUILDKIT, but found `perhaps`: unset it", ONLY_ITS_VERSION),
+    ];
+    for (more, expected, asked) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let heard = empty_engine(folder.path());
+        fs::write(folder.path().join("compose.yaml"), format!("services:\n  web:\n    image: app:1\n{more}")).unwrap();
+        let mut command = deploy(folder.path());
+        command.env("DOCKER_HOST", format!("unix://{}", folder.path().join("engine.sock").display()));
+        command.env("DOCKER_BUILDKIT", "perhaps");
+        let (status, said) = ends(command.arg("up"));
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(status, 2, "{said}");
+        let heard = heard.lock().unwrap().clone();
+        assert!(heard.iter().all(|path| asked.contains(&path.as_str())), "{heard:?}");
     }
 }
 

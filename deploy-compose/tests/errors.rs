@@ -11,7 +11,9 @@ fn error(text: &str) -> String {
 
 /// A service with one more line, and the problem that it makes.
 fn service(line: &str) -> String {
-    error(&format!("services:\n  web:\n    image: nginx\n    {line}\n  db:\n    image: postgres\nvolumes:\n  data:\n"))
+    error(&format!(
+        "services:\n  web:\n    image: nginx\n    {line}\n  db:\n    image: postgres\nvolumes:\n  data:\nsecrets:\n  token: {{environment: TOKEN}}\n"
+    ))
 }
 
 #[test]
@@ -122,6 +124,10 @@ fn values_are_refused_where_they_stand() {
         (
             "volumes: [{type: bind, source: './a:b', target: /x, bind: {selinux: z}}]",
             "4:36: services.web.volumes[0].source: expected a path without a colon beside `selinux`",
+        ),
+        (
+            "secrets: [{source: token, uid: www-data}]",
+            "4:36: services.web.secrets[0].uid: expected a number, because names are each image's own, but found the text",
         ),
         ("env_file: nowhere.env", "4:15: services.web.env_file: expected a readable file at /project/nowhere.env"),
     ];

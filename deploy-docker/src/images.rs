@@ -63,7 +63,8 @@ impl Handle {
         }
         match (&service.build, service.pull_policy) {
             (Some(how), policy) if policy != Some(PullPolicy::Always) => {
-                build(&self.connection, BuildJob { image, build: how, platform, config_folder }, tell).await?;
+                let at = Element::of(project, format!("services.{}.build", service.name));
+                build(&self.connection, BuildJob { at, image, build: how, platform, config_folder }, tell).await?;
             }
             (None, Some(PullPolicy::Never)) => {
                 let none = PrepareError::NeverPulled { image: image.to_owned() };

@@ -3,10 +3,11 @@
 use crate::{
     adoption::{RunByCompose, orphans},
     api::{self, TooOld},
-    create::{FileError, Ingredients, define},
+    create::{FileError, Ingredients, check_grants, define},
     definition::DefinitionError,
     element::Element,
     handle::{Handle, agent_error},
+    image::Builder,
     images::ImageJob,
     labels, paths,
     service::{Foreign, Parts, service_spec},
@@ -14,7 +15,7 @@ use crate::{
     treatment::{Treatment, treat},
 };
 use bollard::{errors::Error, query_parameters::ListVolumesOptions};
-use deploy_compose::model::Project;
+use deploy_compose::model::{Key, Project};
 use deploy_core::{
     model::{Payload, ReleaseId, ServiceSpec},
     target::TargetError,
@@ -102,8 +103,10 @@ pub enum PrepareError {
         found: String,
     },
     /// What an image is built from can't be read.
-    #[error("expected to read {} for image {image}: make it there and readable, or change `build:`", path.display())]
+    #[error("{at}: expected to read {} for image {image}: make it there and readable, or change `build:`", path.display())]
     Context {
+        /// Where the file names it.
+        at: Box<Element>,
         /// The image.
         image: String,
         /// What can't be read.
@@ -147,9 +150,11 @@ pub enum PrepareError {
     },
     /// Something outside of the project isn't there.
     #[error(
-        "expected the external {kind} {name}, but found none: make it with `docker {kind} create {name}`, or take `external` away"
+        "{at}: expected the external {kind} {name}, but found none: make it with `docker {kind} create {name}`, or take `external` away"
     )]
     NoExternal {
+        /// Where the file names it.
+        at: Box<Element>,
         /// `network` or `volume`.
         kind: &'static str,
         /// Its name.
@@ -180,6 +185,18 @@ pub enum PrepareError {
     Target(#[from] TargetError),
 }
 
+impl PrepareError {
+    /// Whether the file, what it names or the environment is wrong, so that trying again is of no use.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::Context { .. } | Self::NoBuilder { .. } | Self::NoExternal { .. } | Self::EngineTooOld { .. } => true,
+            Self::File(_) => true,
+            Self::NoImage { .. } | Self::NeverPulled { .. } | Self::OtherPlatform { .. } | Self::Build { .. } => false,
+            Self::Engine { .. } | Self::Definition(_) | Self::Target(_) => false,
+        }
+    }
+}
+
 impl Handle {
     /// Sees to the images, and renders every service.
     pub(crate) async fn prepare(
@@ -188,9 +205,11 @@ impl Handle {
         config_folder: Option<&PathBuf>,
         tell: Tell<'_>,
     ) -> Result<Prepared, PrepareError> {
-        self.check_api(project)?;
+        self.check(project)?;
+        // only then is an agent started, to whom the key belongs
+        let foreign = self.look_around(project).await?;
         let containers = async { self.containers().await.map_err(PrepareError::from) };
-        let (foreign, key, containers) = tokio::try_join!(self.look_around(project), self.key(), containers)?;
+        let (key, containers) = tokio::try_join!(self.key(), containers)?;
         let config_folder = config_folder.map(PathBuf::as_path);
         let images = self.images(ImageJob { project, config_folder, tell }).await?;
         let paths = paths::look(project);
@@ -234,15 +253,17 @@ impl Handle {
         Ok(prepared)
     }
 
-    /// An old Engine drops what it doesn't know.
-    fn check_api(&self, project: &Project) -> Result<(), PrepareError> {
+    /// Finds what is wrong with the input before anything is done.
+    fn check(&self, project: &Project) -> Result<(), PrepareError> {
         let (major, minor) = self.connection.api;
-        match api::dropped(project, (major, minor)) {
-            None => Ok(()),
-            Some(TooOld { at, needed, docker }) => {
-                Err(PrepareError::EngineTooOld { at: at.into(), docker, needed, found: format!("{major}.{minor}") })
-            }
+        if let Some(TooOld { at, needed, docker }) = api::dropped(project, (major, minor)) {
+            let found = format!("{major}.{minor}");
+            return Err(PrepareError::EngineTooOld { at: at.into(), docker, needed, found });
         }
+        if project.services.values().any(|service| service.build.is_some()) {
+            Builder::choose(self.connection.docker_buildkit.as_deref(), &self.connection.platform)?;
+        }
+        Ok(check_grants(project)?)
     }
 
     async fn key(&self) -> Result<[u8; 32], PrepareError> {
@@ -263,14 +284,17 @@ impl Handle {
             .collect();
         let volumes: BTreeMap<_, _> =
             volumes.volumes.unwrap_or_default().into_iter().map(|one| (one.name, is_ours(&one.labels))).collect();
-        let missing = |kind, name: &String| PrepareError::NoExternal { kind, name: name.clone() };
-        let externals = project.networks.values().filter(|network| network.external).map(|network| &network.name);
-        if let Some(name) = externals.into_iter().find(|name| !networks.contains_key(*name)) {
-            return Err(missing("network", name));
+        let missing = |kind: &'static str, key: &Key, name: &str| {
+            let at = Element::of(project, format!("{kind}s.{key}")).into();
+            PrepareError::NoExternal { at, kind, name: name.to_owned() }
+        };
+        let mut externals = project.networks.iter().filter(|(_, network)| network.external);
+        if let Some((key, network)) = externals.find(|(_, network)| !networks.contains_key(&network.name)) {
+            return Err(missing("network", key, &network.name));
         }
-        let externals = project.volumes.values().filter(|volume| volume.external).map(|volume| &volume.name);
-        if let Some(name) = externals.into_iter().find(|name| !volumes.contains_key(*name)) {
-            return Err(missing("volume", name));
+        let mut externals = project.volumes.iter().filter(|(_, volume)| volume.external);
+        if let Some((key, volume)) = externals.find(|(_, volume)| !volumes.contains_key(&volume.name)) {
+            return Err(missing("volume", key, &volume.name));
         }
         let foreign = |there: BTreeMap<String, bool>| {
             there.into_iter().filter(|(_, is_ours)| !is_ours).map(|(name, _)| name).collect()

@@ -14,10 +14,10 @@ pub struct Grant {
     pub target: String,
     /// The file's owner inside the container.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub uid: Option<String>,
+    pub uid: Option<u32>,
     /// The file's group inside the container.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub gid: Option<String>,
+    pub gid: Option<u32>,
     /// The file's mode bits inside the container.
     #[serde(default, skip_serializing_if = "is_default")]
     pub mode: Option<u32>,
@@ -47,7 +47,9 @@ impl Grant {
             None => at.or_expected(None, "a map with the key `source`"),
         };
         let written_target = fields.text("target");
-        let (uid, gid) = (fields.text("uid"), fields.text("gid"));
+        const NUMBER: &str = "a number, because names are each image's own";
+        let mut number = |key| fields.take_set(key).and_then(|at| at.whole(NUMBER));
+        let (uid, gid) = (number("uid"), number("gid"));
         let mode = fields.take("mode").and_then(|at| at.mode());
         fields.finish();
         let source = source?;

@@ -1,7 +1,10 @@
 use super::{Ingredients, Mounted, mounted};
-use crate::definition::{Bytes, CopiedFile, keyed_hash};
-use deploy_compose::model::{ContentError, FileObject, Grant, Source};
-use std::collections::BTreeMap;
+use crate::{
+    definition::{Bytes, CopiedFile, keyed_hash},
+    element::Element,
+};
+use deploy_compose::model::{ContentError, FileObject, Grant, Project, Service, Source};
+use std::{collections::BTreeMap, path::Path};
 
 /// The mode of a secret or config of which the file says nothing.
 const USUAL_MODE: u32 = 0o444;
@@ -11,8 +14,10 @@ const USUAL_MODE: u32 = 0o444;
 #[non_exhaustive]
 pub enum FileError {
     /// Its content can't be had.
-    #[error("expected the content of {name} for {service}")]
+    #[error("{at}: expected the content of {name} for {service}")]
     Content {
+        /// Where it comes from.
+        at: Box<Element>,
         /// The secret or config.
         name: String,
         /// Who gets it.
@@ -21,21 +26,13 @@ pub enum FileError {
         #[source]
         source: ContentError,
     },
-    /// The owner isn't a number.
-    #[error("expected a number as uid and gid of {name} for {service}, but found {found:?}")]
-    Owner {
-        /// The secret or config.
-        name: String,
-        /// Who gets it.
-        service: String,
-        /// What stands there.
-        found: String,
-    },
     /// Nothing can be copied into such a container.
     #[error(
-        "expected {name} to come from a `file:`, because the containers of {service} are `read_only` and nothing can be copied into them"
+        "{at}: expected {name} to come from a `file:`, because the containers of {service} are `read_only` and nothing can be copied into them"
     )]
     ReadOnly {
+        /// Where it comes from.
+        at: Box<Element>,
         /// The secret or config.
         name: String,
         /// Who gets it.
@@ -52,27 +49,25 @@ pub(super) struct Granted {
     pub(super) hashes: BTreeMap<String, String>,
 }
 
+/// Finds out whether every secret and config can be had, before anything is done.
+///
+/// # Errors
+/// For the first that can't.
+pub(crate) fn check_grants(project: &Project) -> Result<(), FileError> {
+    project.services.values().try_for_each(|service| granted(project, service).map(drop))
+}
+
 /// The files that are copied into each container (secrets, configs, and bound files that it may not write to), and the
 /// secrets and configs that are bound instead.
 pub(super) fn files(from: Ingredients<'_>) -> Result<(Vec<CopiedFile>, Granted), FileError> {
     let Ingredients { project, service, paths, .. } = from;
-    let (mut files, mut granted) = (Vec::new(), Granted::default());
-    for (grants, objects) in [(&service.secrets, &project.secrets), (&service.configs, &project.configs)] {
-        // loading refuses a grant of what isn't declared
-        for (grant, object) in grants.iter().filter_map(|grant| Some((grant, objects.get(&grant.source)?))) {
-            let copied = grant_of(from, grant, object)?;
-            match (service.isolation.read_only, &object.source) {
-                (false, _) => files.push(copied),
-                (true, Source::File(path)) => {
-                    granted.binds.push(format!("{}:{}:ro", path.display(), grant.target));
-                    granted.hashes.insert(grant.target.clone(), keyed_hash(from.key, &copied.content.0));
-                }
-                (true, _) => {
-                    return Err(FileError::ReadOnly {
-                        name: grant.source.to_string(),
-                        service: service.name.to_string(),
-                    });
-                }
+    let (mut files, mut bound) = (Vec::new(), Granted::default());
+    for (file, path) in granted(project, service)? {
+        match path {
+            None => files.push(file),
+            Some(path) => {
+                bound.binds.push(format!("{}:{}:ro", path.display(), file.path));
+                bound.hashes.insert(file.path, keyed_hash(from.key, &file.content.0));
             }
         }
     }
@@ -87,25 +82,46 @@ pub(super) fn files(from: Ingredients<'_>) -> Result<(Vec<CopiedFile>, Granted),
             });
         }
     }
-    Ok((files, granted))
+    Ok((files, bound))
 }
 
-fn grant_of(from: Ingredients<'_>, grant: &Grant, object: &FileObject) -> Result<CopiedFile, FileError> {
-    let (name, service) = (grant.source.to_string(), from.service.name.to_string());
-    let Grant { source: _, target, uid, gid, mode } = grant;
-    let number = |text: &Option<String>| match text.as_deref() {
-        None => Ok(0),
-        Some(text) => text.parse().map_err(|_| FileError::Owner {
-            name: name.clone(),
-            service: service.clone(),
-            found: text.to_owned(),
-        }),
-    };
-    let (uid, gid) = (number(uid)?, number(gid)?);
-    let content = object.content(&from.project.environment);
-    let content = content.map_err(|source| FileError::Content { name, service, source })?;
-    let mode = mode.unwrap_or(USUAL_MODE);
-    Ok(CopiedFile { path: target.clone(), mode, uid, gid, content: Bytes(content.expose().to_vec()) })
+/// The secrets and configs of a service, with the paths of those that are bound.
+fn granted<'a>(project: &'a Project, service: &Service) -> Result<Vec<(CopiedFile, Option<&'a Path>)>, FileError> {
+    let mut granted = Vec::new();
+    let kinds = [("secrets", &service.secrets, &project.secrets), ("configs", &service.configs, &project.configs)];
+    for (section, grants, objects) in kinds {
+        // loading refuses a grant of what isn't declared
+        for (grant, object) in grants.iter().filter_map(|grant| Some((grant, objects.get(&grant.source)?))) {
+            let Grant { source: key, target, uid, gid, mode } = grant;
+            // what it is called outside of the project is nobody's business here
+            let FileObject { source, name: _ } = object;
+            let (field, path) = match source {
+                Source::File(path) => ("file", Some(path.as_path())),
+                Source::Environment(_) => ("environment", None),
+                Source::Inline(_) => ("content", None),
+            };
+            let at = || Box::new(Element::of(project, format!("{section}.{key}.{field}")));
+            let (name, service_name) = (key.to_string(), service.name.to_string());
+            let content = object.content(&project.environment).map_err(|source| FileError::Content {
+                at: at(),
+                name: name.clone(),
+                service: service_name.clone(),
+                source,
+            })?;
+            if service.isolation.read_only && path.is_none() {
+                return Err(FileError::ReadOnly { at: at(), name, service: service_name });
+            }
+            let file = CopiedFile {
+                path: target.clone(),
+                mode: mode.unwrap_or(USUAL_MODE),
+                uid: uid.unwrap_or_default().into(),
+                gid: gid.unwrap_or_default().into(),
+                content: Bytes(content.expose().to_vec()),
+            };
+            granted.push((file, path.filter(|_| service.isolation.read_only)));
+        }
+    }
+    Ok(granted)
 }
 
 /// Hashes of the files that stay the host's, by their place in the container.

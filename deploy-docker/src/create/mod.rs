@@ -8,6 +8,7 @@ pub(crate) mod network;
 mod resources;
 
 pub use files::FileError;
+pub(crate) use files::check_grants;
 pub(crate) use health::{argv, effective, health_config};
 pub(crate) use mounts::{Mounted, mounted};
 

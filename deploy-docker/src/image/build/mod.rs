@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     connect::Connection,
+    element::Element,
     error::message,
     prepare::{PrepareError, Progress},
 };
@@ -41,6 +42,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// What is to be built.
 pub(crate) struct BuildJob<'a> {
+    /// Where the file says how.
+    pub(crate) at: Element,
     /// The name that the image gets.
     pub(crate) image: &'a str,
     pub(crate) build: &'a Build,
@@ -56,7 +59,7 @@ pub(crate) async fn build(
     job: BuildJob<'_>,
     tell: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<(), PrepareError> {
-    let BuildJob { image, build, platform, config_folder } = job;
+    let BuildJob { at, image, build, platform, config_folder } = job;
     let builder = Builder::choose(connection.docker_buildkit.as_deref(), &connection.platform)?;
     let mut options = options(image, build, platform, builder);
     let credentials = all_credentials(config_folder).await;
@@ -64,7 +67,10 @@ pub(crate) async fn build(
     match &build.context {
         BuildContext::Url(_) => run.build(options, stream::empty()).await?,
         BuildContext::Folder(folder) => {
-            let failed = |path: PathBuf, source| PrepareError::Context { image: image.to_owned(), path, source };
+            let failed = |path: PathBuf, source| {
+                let (at, image) = (at.clone().into(), image.to_owned());
+                PrepareError::Context { at, image, path, source }
+            };
             let (at, of) = (folder.clone(), build.clone());
             let opened = spawn_blocking(move || {
                 let dockerfile = match &of.dockerfile_inline {
