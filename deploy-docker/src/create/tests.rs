@@ -180,3 +180,9 @@ fn what_lives_in_another_container_is_another_release_when_that_is() {
     }
     assert!(made(&text("depends_on: [vpn]")).0.content.lives_in.is_empty());
 }
+
+#[test]
+fn every_field_of_the_create_call_is_filled_in() {
+    let (definition, _) = made(include_str!("every_field.yaml"));
+    insta::assert_json_snapshot!("every_field_definition", sorted(&definition));
+}

@@ -11,6 +11,7 @@ mod deploy;
 mod disk;
 mod down;
 mod exchange;
+mod fields;
 mod files;
 mod further;
 mod ground;
