@@ -120,6 +120,14 @@ fn values_are_refused_where_they_stand() {
             "isolation: chroot",
             "4:16: services.web.isolation: expected default, process or hyperv, but found the text \"chroot\"",
         ),
+        (
+            "security_opt: [confined]",
+            "4:20: services.web.security_opt[0]: expected an option such as no-new-privileges:true",
+        ),
+        (
+            "security_opt: ['seccomp:./nowhere.json']",
+            "4:20: services.web.security_opt[0]: expected a readable file at nowhere.json, but found: No such file",
+        ),
         ("platform: linux//arm64", "4:15: services.web.platform: expected a platform such as linux/arm64, but found"),
         (
             "volumes: [{type: bind, source: './a:b', target: /x, bind: {selinux: z}}]",

@@ -237,6 +237,20 @@ fn label_files_give_labels() {
 }
 
 #[test]
+fn a_seccomp_profile_is_read_and_other_security_options_stay_as_they_are() {
+    let options = "[no-new-privileges, 'label:disable', seccomp=unconfined, 'seccomp:./profile.json']";
+    let text = format!("services: {{web: {{image: x, security_opt: {options}}}}}");
+    let folder = folder(&[("compose.yaml", &text), ("profile.json", "{ \"defaultAction\":\n \"SCMP_ACT_ALLOW\" }")]);
+    let options = |project: &Project| project.services["web"].isolation.security_opt.clone();
+    let project = Loader::new(folder.path()).load().unwrap();
+    let profile = r#"seccomp={"defaultAction":"SCMP_ACT_ALLOW"}"#;
+    assert_eq!(options(&project), ["no-new-privileges", "label:disable", "seccomp=unconfined", profile]);
+    fs::write(folder.path().join("profile.json"), "{").unwrap();
+    let error = Loader::new(folder.path()).load().unwrap_err().to_string();
+    assert!(error.contains("expected a seccomp profile as JSON in profile.json, but found: EOF"), "{error}");
+}
+
+#[test]
 fn contents_of_secrets_are_read_on_demand_only() {
     let text = "services: {web: {image: x, secrets: [file, var], configs: [text]}}\n\
                 secrets: {file: {file: ./s}, var: {environment: V}}\nconfigs: {text: {content: 'n=${V}'}}";

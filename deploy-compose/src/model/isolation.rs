@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Device, ServiceName, is_default, put, unique};
+use super::{Device, ServiceName, is_default, put, security, unique};
 use crate::read::{At, Fields};
 
 /// What a container may do, and which namespaces it shares.
@@ -23,7 +23,7 @@ pub struct Isolation {
     /// Capabilities that are taken away.
     #[serde(skip_serializing_if = "is_default")]
     pub cap_drop: Vec<String>,
-    /// Options such as `no-new-privileges:true`.
+    /// Options such as `no-new-privileges:true`; that of a seccomp profile has its text.
     #[serde(skip_serializing_if = "is_default")]
     pub security_opt: Vec<String>,
     /// The user namespace, such as `host`.
@@ -125,6 +125,7 @@ impl Isolation {
                 put(&mut devices, device, |a: &Device, b| a.target == b.target);
             }
         }
+        let security = fields.take("security_opt").map(|at| at.items()).unwrap_or_default();
         let ulimits = fields.take("ulimits").map(|at| at.members()).unwrap_or_default();
         let namespace = |at: At<'_>| {
             at.parsed("host, none, private, shareable, service:NAME or container:NAME", Namespace::parse).filter(
@@ -139,7 +140,7 @@ impl Isolation {
             read_only: fields.flag("read_only").unwrap_or(false),
             cap_add: unique(fields.texts("cap_add")),
             cap_drop: unique(fields.texts("cap_drop")),
-            security_opt: unique(fields.texts("security_opt")),
+            security_opt: unique(security.iter().filter_map(security::option).collect()),
             userns_mode: fields.text("userns_mode"),
             ipc: fields.take_set("ipc").and_then(namespace),
             pid: fields.take_set("pid").and_then(namespace),

@@ -15,6 +15,7 @@ mod port;
 mod project;
 mod resources;
 mod restart;
+mod security;
 mod service;
 mod service_read;
 mod source;

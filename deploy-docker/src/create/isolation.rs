@@ -4,6 +4,9 @@ use bollard::models::{
 };
 use deploy_compose::model::{CgroupNamespace, Device, Isolation, Namespace, Technology, Ulimit};
 
+/// The option by which nothing of /proc and /sys is hidden.
+const ALL_PATHS: &str = "systempaths=unconfined";
+
 /// How far the container is shut off from the host.
 pub(super) fn isolate(host: &mut HostConfig, from: &Isolation) {
     let Isolation {
@@ -30,7 +33,13 @@ pub(super) fn isolate(host: &mut HostConfig, from: &Isolation) {
     host.readonly_rootfs = read_only.then_some(true);
     host.cap_add = list(cap_add.clone());
     host.cap_drop = list(cap_drop.clone());
-    host.security_opt = list(security_opt.clone());
+    // no option to the Engine: all that it hides in /proc and /sys is told apart from those
+    let (paths, options): (Vec<_>, Vec<_>) = security_opt.iter().cloned().partition(|option| option == ALL_PATHS);
+    host.security_opt = list(options);
+    if !paths.is_empty() {
+        host.masked_paths = Some(Vec::new());
+        host.readonly_paths = Some(Vec::new());
+    }
     host.userns_mode.clone_from(userns_mode);
     host.ipc_mode = ipc.as_ref().map(namespace);
     host.pid_mode = pid.as_ref().map(namespace);

@@ -75,6 +75,22 @@ async fn a_hardened_service_is_as_hard_as_the_file_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn security_options_reach_the_engine_as_it_takes_them() {
+    let Some(ground) = Ground::new().await else { return };
+    let allow_all = r#"{ "defaultAction": "SCMP_ACT_ALLOW" }"#;
+    std::fs::write(ground.folder.path().join("profile.json"), allow_all).unwrap();
+    let text = "services:
+  web:
+    image: IMAGE
+    command: [/deploy, serve]
+    security_opt: ['systempaths=unconfined', 'seccomp:./profile.json']
+";
+    let host = inspected(&ground, text).await.host_config.unwrap();
+    assert_eq!(host.security_opt, list(&[r#"seccomp={"defaultAction":"SCMP_ACT_ALLOW"}"#]));
+    assert_eq!((host.masked_paths, host.readonly_paths), (Some(vec![]), Some(vec![])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_newer_engine_has_what_an_older_one_would_drop() {
     let Some(ground) = Ground::new().await else { return };
     let text = "services:
