@@ -69,7 +69,7 @@ impl Ground {
 
     /// The project, with a connection of its own.
     pub(crate) fn open(&self) -> DockerProject {
-        self.host.open(&self.name, OpenOptions { proxy_image: Some(self.image.clone()), ..OpenOptions::default() })
+        self.host.open(&self.name, OpenOptions { proxy_image: Some(self.image.clone()) })
     }
 
     pub(crate) async fn prepare(&self, project: &DockerProject, text: &str) -> Prepared {
