@@ -141,17 +141,18 @@ impl Shared {
         };
         let doing = || format!("start the agent {name}");
         let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
-        let made = self.docker().create_container(Some(options), body).await.tried(doing)?;
-        let options =
+        let attach =
             AttachContainerOptions { stdin: true, stdout: true, stderr: true, stream: true, ..Default::default() };
-        // attached before the start, so that no word is lost
         let started = async {
-            let attached = self.docker().attach_container(&name, Some(options)).await.tried(doing)?;
+            let made = self.docker().create_container(Some(options), body).await.tried(doing)?;
+            // attached before the start, so that no word is lost
+            let attached = self.docker().attach_container(&name, Some(attach)).await.tried(doing)?;
             self.docker().start_container(&name, None).await.tried(doing)?;
             Ok((made.id, (attached.output, attached.input)))
         };
         let started = started.await;
         if started.is_err() {
+            // it may be there, although nobody said so
             let _ = if_there(self.docker().remove_container(&name, None).await);
         }
         started

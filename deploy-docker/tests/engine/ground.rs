@@ -103,7 +103,8 @@ impl Ground {
         names
     }
 
-    async fn everything(&self) -> Vec<(String, String)> {
+    /// The same, with agents.
+    pub(crate) async fn everything(&self) -> Vec<(String, String)> {
         let options = query::ListContainersOptions { all: true, filters: Some(self.filter()), ..Default::default() };
         let found = self.docker.list_containers(Some(options)).await.unwrap();
         let mut names: Vec<_> = found

@@ -2,7 +2,7 @@
 
 use crate::{
     ground::{Ground, assert_converged, free_port, web},
-    load::Load,
+    load::{LONG, Load},
     way::{Call, Harm, Way},
 };
 use deploy_core::{
@@ -11,6 +11,7 @@ use deploy_core::{
     strategy::{BlueGreen, Rolling},
 };
 use std::{collections::BTreeSet, time::Duration};
+use tokio::time::{Instant, sleep};
 
 /// How many calls of a deployment come to each kind of harm; `DEPLOY_TEST_CALLS` says another number.
 const CALLS: usize = 4;
@@ -53,6 +54,30 @@ async fn a_call_that_fails_in_any_way_costs_no_request_under_load() {
         }
     }
     load.lost_none().await;
+    ground.clear().await;
+}
+
+/// Where no proxy runs yet, the agent has a container of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_of_which_nobody_was_told_is_not_left_over() {
+    let Some(ground) = Ground::new().await else { return };
+    let text = web(free_port(), "v1", "");
+    for verb in ["/create", "/attach", "/start"] {
+        let mut is_first = true;
+        let unanswered = move |call: &Call| {
+            let is_meant = call.line.starts_with("POST /containers/") && call.line.ends_with(verb);
+            if is_meant && std::mem::take(&mut is_first) { Harm::Unanswered } else { Harm::None }
+        };
+        let Some(way) = Way::to(ground.host.address(), unanswered) else { return };
+        let ended = ground.by(&way.address).await.begin(&text, &Rolling).end().await;
+        assert!(ended.is_err(), "without an answer to {verb}: {ended:?}");
+        let until = Instant::now() + LONG;
+        while !ground.everything().await.is_empty() {
+            assert!(Instant::now() < until, "without an answer to {verb}: {:?}", ground.everything().await);
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+    ground.succeeds(&text, &Rolling).await;
     ground.clear().await;
 }
 
@@ -131,7 +156,7 @@ async fn a_link_that_freezes_ends_its_deployer_and_its_lease_under_load() {
     let error = frozen.end().await.unwrap_err().to_string();
     assert!(error.contains("lease ended") || error.contains("taken over"), "{error}");
     way.let_go();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(1)).await;
     load.lost_none().await;
     assert_converged(&ground, port, "v3", "after the thaw").await;
     ground.clear().await;
