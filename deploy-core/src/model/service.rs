@@ -30,8 +30,8 @@ pub struct ServiceSpec {
     /// Services that must be healthy before this one starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<ServiceName>,
-    /// Services in whose instances its own live, because they share their network or their processes: its instances end
-    /// before those do, and start in the new ones. It needs them, too.
+    /// Services of which it is a lodger: its instances live in theirs, whose network or processes they share. They end before
+    /// those do, and start in the new ones. It needs them, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lives_in: Vec<ServiceName>,
     /// What it stands on, in the order in which that is applied.
