@@ -72,3 +72,27 @@ async fn a_published_service_with_data_of_its_own_loses_no_request() {
     assert_eq!(get(port).await.as_deref(), Some("2"));
     ground.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_other_proxies_read_stands_at_ours() {
+    let Some(ground) = Ground::new().await else { return };
+    let text = "services:\n  web:\n    image: IMAGE\n    command: [/deploy, serve]\n    expose: ['8080']\n    environment: { VIRTUAL_HOST: web.example, COLOUR: red }\n    labels: { traefik.enable: 'true', team: a }\n";
+    let report = ground.deploy(text, &Rolling).await;
+    assert_eq!(report.finish, Finish::Ended(End::Succeeded));
+    let mut found = Vec::new();
+    for (name, _) in ground.containers().await {
+        let config = ground.docker.inspect_container(&name, None).await.unwrap().config.unwrap();
+        let labels = config.labels.unwrap_or_default();
+        let said = |label: &str| labels.get(label).map(String::as_str);
+        let env = config.env.unwrap_or_default();
+        let has = |variable: &str| env.iter().any(|one| one.starts_with(variable));
+        let is_proxy = name.ends_with("-proxy");
+        found.push(is_proxy);
+        assert_eq!(said("traefik.enable"), is_proxy.then_some("true"), "{name}");
+        assert_eq!(said("team"), (!is_proxy).then_some("a"), "{name}");
+        assert_eq!((has("VIRTUAL_HOST="), has("COLOUR=")), (is_proxy, !is_proxy), "{name}");
+    }
+    found.sort_unstable();
+    assert_eq!(found, [false, true]);
+    ground.clear().await;
+}

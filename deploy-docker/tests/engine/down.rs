@@ -19,6 +19,23 @@ async fn volumes(ground: &Ground) -> Vec<String> {
     found.into_iter().map(|volume| volume.name).collect()
 }
 
+/// The volumes without a name that the project's containers have.
+async fn unnamed_volumes(ground: &Ground) -> Vec<String> {
+    let mut names = Vec::new();
+    for (container, _) in ground.containers().await {
+        let found = ground.docker.inspect_container(&container, None).await.unwrap();
+        names.extend(found.mounts.unwrap_or_default().into_iter().filter_map(|mount| mount.name));
+    }
+    names.retain(|name| name.len() == 64);
+    names.sort();
+    names.dedup();
+    names
+}
+
+async fn is_there(ground: &Ground, volume: &str) -> bool {
+    ground.docker.inspect_volume(volume).await.is_ok()
+}
+
 async fn networks(ground: &Ground) -> usize {
     let options = query::ListNetworksOptions { filters: Some(ground.filter()) };
     ground.docker.list_networks(Some(options)).await.unwrap().len()
@@ -30,7 +47,7 @@ async fn nothing_is_left_but_data_that_was_to_stay() {
     let port = free_port();
     let text = |version: u32| {
         format!(
-            "services:\n  web:\n    image: IMAGE\n    command: [/deploy, serve]\n    environment: {{ VERSION: '{version}' }}\n    ports: ['127.0.0.1:{port}:8080']\n    volumes: ['data:/data']\nvolumes:\n  data: {{}}\n"
+            "services:\n  web:\n    image: IMAGE\n    command: [/deploy, serve]\n    environment: {{ VERSION: '{version}' }}\n    ports: ['127.0.0.1:{port}:8080']\n    volumes: ['data:/data', '/cache']\nvolumes:\n  data: {{}}\n"
         )
     };
     // the second leaves a kept container
@@ -38,8 +55,12 @@ async fn nothing_is_left_but_data_that_was_to_stay() {
         let report = ground.deploy(&text(version), &Rolling).await;
         assert_eq!(report.finish, Finish::Ended(End::Succeeded));
     }
+    let unnamed = unnamed_volumes(&ground).await;
+    assert_eq!(unnamed.len(), 1, "the second version has that of the first: {unnamed:?}");
     take_down(&ground.open(), false).await;
     assert_eq!(ground.containers().await, []);
+    assert!(is_there(&ground, &unnamed[0]).await, "Compose leaves it, too");
+    ground.docker.remove_volume(&unnamed[0], None::<query::RemoveVolumeOptions>).await.unwrap();
     assert_eq!(networks(&ground).await, 0);
     assert_eq!(volumes(&ground).await, [format!("{}_data", ground.name)]);
 
@@ -47,8 +68,11 @@ async fn nothing_is_left_but_data_that_was_to_stay() {
     let report = ground.deploy(&text(1), &Rolling).await;
     assert_eq!(report.deployment.map(|id| id.0), Some(1));
     assert_eq!(get(port).await.as_deref(), Some("1"));
+    ground.deploy(&text(2), &Rolling).await;
+    let unnamed = unnamed_volumes(&ground).await;
     take_down(&ground.open(), true).await;
     assert_eq!((ground.containers().await, volumes(&ground).await), (Vec::new(), Vec::new()));
+    assert!(!is_there(&ground, &unnamed[0]).await);
 
     // a project that isn't there is down already
     take_down(&ground.open(), true).await;
