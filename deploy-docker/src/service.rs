@@ -11,7 +11,7 @@ use crate::{
 use bollard::models::{HealthConfig, Ipam, IpamConfig};
 use deploy_compose::model::{self as compose, IpamPool, Key, MountKind, Project, Service, UpdateConfig};
 use deploy_core::model::{
-    BasisPoints, Batch, Clocks, Count, Millis, Named, Object, Release, RouterId, ServiceSpec, TargetId,
+    BasisPoints, Batch, Clocks, Count, Millis, Named, Object, Order, Release, RouterId, ServiceSpec, TargetId,
 };
 use serde_json::json;
 use std::{
@@ -63,6 +63,7 @@ pub(crate) fn service_spec(parts: &Parts<'_>) -> ServiceSpec {
         ..usual
     };
     let parallelism = service.update_config.as_ref().and_then(batch_size);
+    let stop_by = Millis::from(service.stop_grace_period.unwrap_or(STOP_BY));
     let needs = service.depends_on.keys().filter(|name| project.services.contains_key(*name));
     ServiceSpec {
         release: parts.release.clone(),
@@ -77,8 +78,12 @@ pub(crate) fn service_spec(parts: &Parts<'_>) -> ServiceSpec {
         clocks,
         smoke: Vec::new(),
         bake: Millis::ZERO,
-        drain_by: DRAIN_BY,
-        stop_by: Millis::from(service.stop_grace_period.unwrap_or(STOP_BY)),
+        drain_by: match treatment.order {
+            Order::StartFirst => DRAIN_BY,
+            // new requests wait meanwhile, and a database's clients keep their connections: as long as Compose would wait
+            Order::StopFirst => DRAIN_BY.min(stop_by),
+        },
+        stop_by,
         needs: needs.map(|name| name.as_str().into()).collect(),
         lives_in: service.lives_in().into_iter().map(|name| name.as_str().into()).collect(),
         objects: objects(parts),

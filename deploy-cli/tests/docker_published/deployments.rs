@@ -27,8 +27,9 @@ macro_rules! answers {
 #[tokio::test(flavor = "multi_thread")]
 async fn databases_go_on_with_their_volumes() {
     let Some(mut project) = Published::open("databases").await else { return };
-    let port = free_port();
+    let (port, psql) = (free_port(), free_port());
     project.lay_over(&format!("services: {{ app: {{ ports: !override ['127.0.0.1:{port}:8000'] }} }}"));
+    project.lay_over(&format!("services: {{ postgres: {{ ports: !override ['127.0.0.1:{psql}:5432'] }} }}"));
     project.up().await;
     answers!(project, port, "/", "acme/tracker 3.2.0");
     answers!(project, port, "/postgres:5432", "postgres 17-alpine");
@@ -40,6 +41,7 @@ async fn databases_go_on_with_their_volumes() {
     project.up().await;
     answers!(project, port, "/", "acme/tracker 3.3.0");
     answers!(project, port, "/postgres:5432", "postgres 17.5-alpine after postgres 17-alpine");
+    answers!(project, psql, "/", "postgres 17.5-alpine after postgres 17-alpine");
     answers!(project, port, "/redis:6379", "redis 7.4-alpine");
 
     let down = project.deploy(&["down"]).await;

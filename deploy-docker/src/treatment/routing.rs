@@ -26,7 +26,7 @@ pub(super) enum Routing {
 /// Decides how requests reach a service whose containers come in this order.
 pub(super) fn routing(project: &Project, service: &Service, image: &ImageFacts, order: Order) -> Routing {
     let direct = |why: &str, exclusive: Option<&str>| Routing::Direct {
-        why: format!("No proxy stands before it, as with Compose: {why}."),
+        why: format!("No proxy, as with Compose: {why}."),
         exclusive: exclusive.map(|reason| format!("because {reason}")),
     };
     let fixed_port = service.ports.iter().any(|port| port.published.is_some());
@@ -58,10 +58,10 @@ pub(super) fn routing(project: &Project, service: &Service, image: &ImageFacts, 
         return direct(&format!("port {port} isn't TCP, which is all that a proxy switches"), one_port);
     }
     if ports.tcp.is_empty() {
-        return direct("no port of it is known (`ports`, `expose`, or EXPOSE of the image)", None);
+        return direct("no port of it is known (`ports`, `expose`, EXPOSE of the image)", None);
     }
     if order == Order::StopFirst && service.ports.is_empty() {
-        return direct("nothing of it is published, and there is only one of it at a time", None);
+        return direct("nothing is published, and only one of it runs at a time", None);
     }
     if service.mac_address.is_some() || service.networks.values().any(|attachment| attachment.mac_address.is_some()) {
         return direct("it has a fixed hardware address", Some("two can't have the same hardware address"));
@@ -143,10 +143,9 @@ fn notes(project: &Project, service: &Service, listeners: &[ListenerSpec]) -> Ve
     }
     if !service.ports.is_empty() {
         notes.push(match requests.is_empty() {
-            true => "It sees the proxy's address in the place of its clients'.".to_owned(),
+            true => "It sees the proxy's address as its clients'.".to_owned(),
             false => {
-                "It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`, TLS doesn't."
-                    .to_owned()
+                "It sees the proxy's address as its clients'; plain HTTP has theirs in `X-Forwarded-For`.".to_owned()
             }
         });
     }

@@ -31,7 +31,7 @@ fn what_is_published_is_routed_and_starts_first() {
     insta::assert_snapshot!(treated("    ports: ['80:3000']", ImageFacts::default()), @"
     routed 3000:3000:detect, StartFirst
     Requests to port 3000 go through a proxy, which switches them.
-    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`, TLS doesn't.
+    It sees the proxy's address as its clients'; plain HTTP has theirs in `X-Forwarded-For`.
     A new version starts beside the old one.
     ");
 }
@@ -50,7 +50,7 @@ fn a_database_that_is_not_published_keeps_everything_as_it_was() {
     let image = ImageFacts { volumes: vec!["/var/lib/db".into()], ..exposing(&["5432/tcp"]) };
     insta::assert_snapshot!(treated("    volumes: ['data:/var/lib/db']", image), @"
     direct, StopFirst
-    No proxy stands before it, as with Compose: nothing of it is published, and there is only one of it at a time.
+    No proxy, as with Compose: nothing is published, and only one of it runs at a time.
     The old version stops before a new one starts, because it writes to the volume data, and two writers could damage that.
     ");
 }
@@ -71,7 +71,7 @@ fn a_published_database_has_its_requests_held() {
     routed 3306:3306:bytes, StopFirst
     Requests to port 3306 go through a proxy, which switches them.
     At port 3306 whole connections are switched.
-    It sees the proxy's address in the place of its clients'.
+    It sees the proxy's address as its clients'.
     The old version stops before a new one starts, because it writes to the volume data, and two writers could damage that; requests wait meanwhile, for 30 s at most.
     ");
 }
@@ -81,7 +81,7 @@ fn an_images_own_volume_counts_and_is_carried_over() {
     let image = || ImageFacts { volumes: vec!["/data".into()], ..exposing(&["6379/tcp"]) };
     insta::assert_snapshot!(treated("", image()), @"
     direct, StopFirst
-    No proxy stands before it, as with Compose: nothing of it is published, and there is only one of it at a time.
+    No proxy, as with Compose: nothing is published, and only one of it runs at a time.
     The old version stops before a new one starts, because it writes to the image's own volume /data, and two writers could damage that.
     ");
     assert!(treated("    tmpfs: [/data]", image()).contains("StartFirst"));
@@ -92,13 +92,13 @@ fn bound_files_are_configuration_and_folders_are_data() {
     insta::assert_snapshot!(treated("    ports: [80]\n    volumes: ['./nginx.conf:/etc/nginx.conf:ro', '/var/run/docker.sock:/docker.sock']", ImageFacts::default()), @"
     routed 80:80:detect, StartFirst
     Requests to port 80 go through a proxy, which switches them.
-    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`, TLS doesn't.
+    It sees the proxy's address as its clients'; plain HTTP has theirs in `X-Forwarded-For`.
     A new version starts beside the old one.
     ");
     insta::assert_snapshot!(treated("    ports: [80]\n    volumes: ['./nginx.conf:/etc/nginx.conf', './large:/large:ro', './uploads:/shown:ro']", ImageFacts::default()), @"
     routed 80:80:detect, StartFirst
     Requests to port 80 go through a proxy, which switches them.
-    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`, TLS doesn't.
+    It sees the proxy's address as its clients'; plain HTTP has theirs in `X-Forwarded-For`.
     A new version starts beside the old one.
     The file at /etc/nginx.conf stays the host's, as with Compose; with `:ro` a rollback would bring it back too.
     The file at /large stays the host's, because it is larger than 1 MiB: a rollback doesn't bring it back.
@@ -117,17 +117,17 @@ fn bound_files_are_configuration_and_folders_are_data() {
 fn what_a_proxy_cannot_switch_is_as_with_compose() {
     insta::assert_snapshot!(treated("    network_mode: host", ImageFacts::default()), @"
     direct, StopFirst
-    No proxy stands before it, as with Compose: it uses the host's network.
+    No proxy, as with Compose: it uses the host's network.
     The old version stops before a new one starts, because two can't listen on the same port of the host.
     ");
     insta::assert_snapshot!(treated("    ports: ['53:53/udp', '53:53/tcp']", ImageFacts::default()), @"
     direct, StopFirst
-    No proxy stands before it, as with Compose: port 53/udp isn't TCP, which is all that a proxy switches.
+    No proxy, as with Compose: port 53/udp isn't TCP, which is all that a proxy switches.
     The old version stops before a new one starts, because two can't publish the same port.
     ");
     insta::assert_snapshot!(treated("", ImageFacts::default()), @"
     direct, StopFirst
-    No proxy stands before it, as with Compose: no port of it is known (`ports`, `expose`, or EXPOSE of the image).
+    No proxy, as with Compose: no port of it is known (`ports`, `expose`, EXPOSE of the image).
     The old version stops before a new one starts, as with Compose.
     ");
 }
@@ -138,7 +138,7 @@ fn the_file_has_the_last_word_on_the_order() {
     insta::assert_snapshot!(said, @"
     routed 80:80:detect, StopFirst
     Requests to port 80 go through a proxy, which switches them.
-    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`, TLS doesn't.
+    It sees the proxy's address as its clients'; plain HTTP has theirs in `X-Forwarded-For`.
     The old version stops before a new one starts, as `deploy.update_config.order` says; requests wait meanwhile, for 30 s at most.
     ");
 }
@@ -148,7 +148,7 @@ fn names_and_labels_go_where_they_work() {
     insta::assert_snapshot!(treated("    ports: [80]\n    container_name: shop-app\n    labels: { traefik.enable: 'true', team: a }", ImageFacts::default()), @"
     routed 80:80:detect, StartFirst
     Requests to port 80 go through a proxy, which switches them.
-    It sees the proxy's address in the place of its clients'; HTTP carries those in `X-Forwarded-For`, TLS doesn't.
+    It sees the proxy's address as its clients'; plain HTTP has theirs in `X-Forwarded-For`.
     A new version starts beside the old one.
     No container is called shop-app: in its networks that name leads to the proxy.
     `traefik.enable` and the like are given to its proxy: other proxies send requests there.
@@ -160,14 +160,14 @@ fn a_sidecar_and_what_it_lives_in_keep_their_ports_to_themselves() {
     let sidecar = "    network_mode: 'service:vpn'\n  vpn:\n    image: vpn\n    ports: ['8080:8080']";
     insta::assert_snapshot!(treated(sidecar, exposing(&["8080/tcp"])), @"
     direct, StopFirst
-    No proxy stands before it, as with Compose: it uses the network of vpn.
+    No proxy, as with Compose: it uses the network of vpn.
     The old version stops before a new one starts, because it belongs to one container of vpn.
     It lives in a container of vpn: it stops before that does, and starts in the next.
     ");
     let host = "    ports: ['8080:8080']\n  wiki:\n    image: wiki\n    network_mode: 'service:app'";
     insta::assert_snapshot!(treated(host, ImageFacts::default()), @"
     direct, StopFirst
-    No proxy stands before it, as with Compose: wiki uses its network, and may be what answers there.
+    No proxy, as with Compose: wiki uses its network, and may be what answers there.
     The old version stops before a new one starts, because its containers have one network with those of wiki.
     ");
     // its processes are no ports
