@@ -39,6 +39,8 @@ enum Change {
     Entry,
     /// Its proxy is another.
     Front,
+    /// Another service lives in its instances.
+    Lodger,
 }
 
 const GOOD: Setting = Setting {
@@ -54,7 +56,7 @@ const GOOD: Setting = Setting {
 
 const BLUE_GREEN: Setting = Setting { strategy: "blue-green", bake: Millis::from_secs(5), ..GOOD };
 
-pub(crate) const SCENES: [Setting; 28] = [
+pub(crate) const SCENES: [Setting; 31] = [
     GOOD,
     Setting { notices: true, order: Order::StopFirst, ..GOOD },
     Setting { batch: Batch::Share(BasisPoints::ALL), ..GOOD },
@@ -84,6 +86,9 @@ pub(crate) const SCENES: [Setting; 28] = [
     Setting { change: Change::Front, ..GOOD },
     Setting { change: Change::Front, new: Behaviour::sick_after(Millis::from_secs(2)), ..BLUE_GREEN },
     Setting { change: Change::Front, cluster: true, ..GOOD },
+    Setting { change: Change::Lodger, ..GOOD },
+    Setting { change: Change::Lodger, order: Order::StopFirst, ..GOOD },
+    Setting { change: Change::Lodger, new: Behaviour::sick_after(Millis::from_secs(2)), ..BLUE_GREEN },
 ];
 
 /// How many instances run.
@@ -109,7 +114,7 @@ impl Setting {
                     world.direct(&"web-1".into());
                 }
                 world.counts(&"web".into(), Millis::ZERO, COUNT);
-                let first = SimScene::new(world.clone(), &Recreate, vec![self.spec(&world, "web-1")]);
+                let first = SimScene::new(world.clone(), &Recreate, self.services(&world, 1));
                 let engine = world.deployer().engine().build();
                 let report = engine.deploy(&first.request(), &Recreate, &Options::default()).await;
                 let finish = report.map(|report| report.finish).map_err(|error| error.to_string())?;
@@ -127,9 +132,24 @@ impl Setting {
             world.promise(&"web".into(), promised);
         }
         let strategy = by_name(self.strategy).ok_or_else(|| format!("there is no strategy {}", self.strategy))?;
-        Ok(SimScene::new(world.clone(), strategy, vec![self.spec(&world, "web-2")])
-            .or(vec![self.spec(&world, "web-3")])
-            .after(vec![self.spec(&world, "web-1")]))
+        Ok(SimScene::new(world.clone(), strategy, self.services(&world, 2))
+            .or(self.services(&world, 3))
+            .after(self.services(&world, 1)))
+    }
+
+    fn services(self, world: &SimWorld, version: u32) -> Vec<ServiceSpec> {
+        let web = self.spec(world, &format!("web-{version}"));
+        let lodger = (self.change == Change::Lodger).then(|| ServiceSpec {
+            release: Release { service: "probe".into(), ..release(&format!("probe-{version}")) },
+            count: Count::Exactly(1),
+            router: None,
+            order: Order::StopFirst,
+            needs: vec!["web".into()],
+            lives_in: vec!["web".into()],
+            objects: Vec::new(),
+            ..web.clone()
+        });
+        [web].into_iter().chain(lodger).collect()
     }
 
     fn spec(self, world: &SimWorld, id: &str) -> ServiceSpec {
