@@ -59,7 +59,7 @@ pub async fn project(globals: &Globals, name: &str) -> Result<DockerProject, Com
 }
 
 fn open_options(globals: &Globals) -> OpenOptions {
-    OpenOptions { proxy_image: globals.proxy_image.clone(), ..OpenOptions::default() }
+    OpenOptions { proxy_image: globals.proxy_image.clone() }
 }
 
 /// A project by its name, or that of its file, and the Engine's address.
