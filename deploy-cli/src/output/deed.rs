@@ -5,6 +5,9 @@ use serde_json::Value;
 /// What requests come through on a host: it is named after its service.
 pub(super) const PROXY: &str = "proxy";
 
+/// Where data lies: no target deletes it in a deployment.
+const VOLUME: &str = "volume";
+
 /// What a step does, in a few words without a subject, its service left out: `stop 1 of 2 instances of v1`.
 pub fn deed(step: &Step, names: &Names) -> String {
     match &step.op {
@@ -50,7 +53,9 @@ fn of_op(op: &Op, names: &Names) -> String {
         Op::Store { release, .. } => format!("store the configuration of {}", names.of(&release.id)),
         Op::Apply { object } if object.object.kind == PROXY => format!("make the proxy of {}", object.object.name),
         Op::Apply { object } => format!("make the {}", object.object),
-        Op::Delete { object } => format!("remove {object}"),
+        // only what a failed deployment made is deleted of these, and by then it may hold something
+        Op::Delete { object } if object.kind == VOLUME => format!("leave the volume {} where it is", object.name),
+        Op::Delete { object } => format!("remove the {object}"),
         Op::Ensure { workload, count } => match count {
             Count::Exactly(count) => {
                 format!("run {} of {}", text::count(*count, "instance"), names.of(&workload.release))
@@ -123,6 +128,16 @@ pub(super) fn looked(check: &Named) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_may_hold_data_is_never_said_to_be_removed() {
+        let deleted = |kind: &str| {
+            let object = ObjectRef { target: "shop".into(), kind: kind.into(), name: "shop_x".into() };
+            of_op(&Op::Delete { object }, &Names::new())
+        };
+        assert_eq!(deleted("network"), "remove the network shop_x");
+        assert_eq!(deleted("volume"), "leave the volume shop_x where it is");
+    }
 
     #[test]
     fn checks_are_told_by_what_they_ask() {
