@@ -21,7 +21,7 @@ impl Strategy for BlueGreen {
             line.start(line.situation.new_asked, count);
             line.check();
             line.smoke();
-            line.route(line.situation.promoted());
+            line.route(line.situation.all_to_new());
             line.bake();
             for old in 0..line.situation.olds.len() {
                 let (workload, asked) = (line.situation.olds[old].workload.clone(), line.situation.olds[old].asked);

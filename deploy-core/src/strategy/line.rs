@@ -139,7 +139,7 @@ impl<'b, 'a> Line<'b, 'a> {
         if order == Order::StartFirst {
             self.end_all();
         }
-        self.route(self.situation.promoted());
+        self.route(self.situation.all_to_new());
         self.bake();
     }
 
@@ -163,7 +163,7 @@ impl<'b, 'a> Line<'b, 'a> {
     pub(super) fn end(&mut self, old: usize, from: u32) {
         let workload = self.situation.olds[old].workload.clone();
         match self.situation.can.owns_counts {
-            true => self.retire(old),
+            true => self.take_away(old),
             false => self.shrink(old, Resize { workload, from, to: 0 }),
         }
     }
@@ -322,7 +322,7 @@ impl<'b, 'a> Line<'b, 'a> {
     }
 
     /// Takes an old set away where the backend owns the counts.
-    pub(super) fn retire(&mut self, old: usize) {
+    pub(super) fn take_away(&mut self, old: usize) {
         let workload = self.situation.olds[old].workload.clone();
         let undo = self.undo_of_stop(old, &workload, Count::Leave);
         self.end_lodgers();

@@ -94,14 +94,14 @@ fn before_first(line: &Line<'_, '_>, before: u32) -> u32 {
 fn shares(line: &Line<'_, '_>, new: u32, olds: &[u32]) -> Shares {
     let situation = &line.situation;
     if situation.can.owns_counts && new == situation.count() {
-        return situation.promoted();
+        return situation.all_to_new();
     }
     let olds = situation.olds.iter().zip(olds).map(|(old, keep)| (old.workload.clone(), old.serving.min(*keep)));
     Shares::by_instances(olds.chain([(situation.new.clone(), new)]))
 }
 
-/// `promoted`: the new release serves alone, and may be the only healthy one.
-fn stop_olds(line: &mut Line<'_, '_>, kept: &mut [u32], target: &[u32], promoted: bool) {
+/// `alone`: the new release serves alone, and may be the only healthy one.
+fn stop_olds(line: &mut Line<'_, '_>, kept: &mut [u32], target: &[u32], alone: bool) {
     for (index, (kept, to)) in kept.iter_mut().zip(target).enumerate() {
         let workload = line.situation.olds[index].workload.clone();
         if *kept == *to {
@@ -111,10 +111,10 @@ fn stop_olds(line: &mut Line<'_, '_>, kept: &mut [u32], target: &[u32], promoted
             line.drain(&workload);
         }
         match line.situation.can.owns_counts {
-            true => line.retire(index),
+            true => line.take_away(index),
             false => line.shrink(index, Resize { workload, from: *kept, to: *to }),
         }
-        if promoted {
+        if alone {
             line.halt_on_failure();
         }
         *kept = *to;

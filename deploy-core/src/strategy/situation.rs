@@ -137,7 +137,7 @@ impl<'a> Situation<'a> {
     }
 
     /// Everything to the new release.
-    pub(super) fn promoted(&self) -> Shares {
+    pub(super) fn all_to_new(&self) -> Shares {
         Shares::all_to(self.new.clone(), (!self.can.owns_counts).then(|| self.count()))
     }
 
@@ -145,7 +145,7 @@ impl<'a> Situation<'a> {
     pub(super) fn is_unchanged(&self) -> bool {
         let counted = self.can.owns_counts && self.new_asked > 0 || self.new_asked == self.count();
         let routed = match self.spec.router {
-            Some(_) => self.shares == self.promoted(),
+            Some(_) => self.shares == self.all_to_new(),
             None => self.shares.is_empty(),
         };
         !self.is_doubtful && self.olds.is_empty() && counted && routed && (self.can.owns_counts || !self.new_failed)

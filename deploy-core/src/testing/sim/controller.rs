@@ -45,7 +45,7 @@ impl State {
         }
         let workloads: Vec<_> = self.sets.keys().cloned().collect();
         for workload in workloads {
-            for ordinal in self.ordinals(&workload, |instance| instance.retires.is_some_and(|at| at <= now)) {
+            for ordinal in self.ordinals(&workload, |instance| instance.leaves_at.is_some_and(|at| at <= now)) {
                 self.stop(&workload, ordinal, false);
             }
         }
@@ -63,7 +63,7 @@ impl State {
             self.start_new(workload);
         }
         for ordinal in there.into_iter().skip(spec) {
-            self.retire(workload, ordinal);
+            self.leave_later(workload, ordinal);
         }
     }
 
@@ -90,18 +90,18 @@ impl State {
                 }
                 serving -= 1;
             }
-            self.retire(from, *ordinal);
+            self.leave_later(from, *ordinal);
         }
         let done = old.is_empty() && new.len() == wanted;
         (!done).then_some(rollout)
     }
 
     /// Takes an instance out of the traffic, and stops it when that has settled.
-    fn retire(&mut self, workload: &WorkloadRef, ordinal: u32) {
+    fn leave_later(&mut self, workload: &WorkloadRef, ordinal: u32) {
         self.lose(workload, ordinal);
         let stops = self.now.plus(self.settings.settle);
         if let Some(instance) = self.instance(workload, ordinal) {
-            instance.retires = Some(stops);
+            instance.leaves_at = Some(stops);
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) struct SimInstance {
     pub(super) seen: bool,
     pub(super) traffic: Traffic,
     /// When the controller stops it, which has taken its traffic away.
-    pub(super) retires: Option<SimTime>,
+    pub(super) leaves_at: Option<SimTime>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl SimInstance {
 
     /// Live, and not on its way out.
     pub(super) fn stays(&self) -> bool {
-        self.is_live() && self.retires.is_none()
+        self.is_live() && self.leaves_at.is_none()
     }
 
     /// Whether it is there to be asked for: also while it is being stopped.
@@ -76,7 +76,7 @@ impl SimInstance {
         };
         let age = Millis(now.0.saturating_sub(self.started.0));
         let life = self.behaviour.next(age).filter(|_| self.is_live()).map(|age| self.started.plus(age));
-        [stopped, life, self.traffic.last, self.retires].into_iter().flatten()
+        [stopped, life, self.traffic.last, self.leaves_at].into_iter().flatten()
     }
 
     pub(super) fn start(&mut self, now: SimTime, behaviour: Behaviour) {
@@ -85,7 +85,7 @@ impl SimInstance {
         self.status = Status::Live;
         self.seen = false;
         self.traffic = Traffic::default();
-        self.retires = None;
+        self.leaves_at = None;
     }
 
     pub(super) fn keep(&mut self) {

@@ -37,7 +37,7 @@ impl State {
 
     /// A cluster doesn't count an instance that is on its way out.
     fn shows(&self, instance: &SimInstance) -> bool {
-        let leaves = matches!(instance.status, Status::Stopping { .. }) || instance.retires.is_some();
+        let leaves = matches!(instance.status, Status::Stopping { .. }) || instance.leaves_at.is_some();
         !(self.is_cluster() && leaves)
     }
 }

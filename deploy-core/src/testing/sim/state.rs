@@ -235,7 +235,7 @@ impl State {
             status: Status::Live,
             seen: false,
             traffic: Default::default(),
-            retires: None,
+            leaves_at: None,
         };
         instance.start(self.now, behaviour);
         let Some(set) = self.sets.get_mut(workload) else { return };
@@ -270,7 +270,7 @@ impl State {
         };
         instance.status = Status::Stopping { until, keep };
         instance.traffic = Default::default();
-        instance.retires = None;
+        instance.leaves_at = None;
         let name = instance.name.clone();
         if alive && busy {
             self.breach(Breach::LostRequests { instance: name });
@@ -310,7 +310,8 @@ impl State {
     }
 
     fn releases_alive(&self, service: &ServiceName) -> usize {
-        let alive = |set: &&Set| set.instances.iter().any(|instance| instance.is_asked() && instance.retires.is_none());
+        let alive =
+            |set: &&Set| set.instances.iter().any(|instance| instance.is_asked() && instance.leaves_at.is_none());
         self.sets.values().filter(|set| set.release.service == *service).filter(alive).count()
     }
 
