@@ -43,11 +43,10 @@ pub async fn plan(globals: &Globals, args: &PlanArgs) -> Result<Exit, CommandErr
     }
     match globals.output {
         Output::Json => print_json(&plan),
-        output => {
-            print(&letter(&plan, &names), output);
-            notes.iter().for_each(|note| eprintln!("{note}"));
-        }
+        output => print(&letter(&plan, &names), output),
     }
+    // beside the plan, so that whoever reads JSON hears of them as well
+    notes.iter().for_each(|note| eprintln!("{note}"));
     Ok(Exit::Done)
 }
 
