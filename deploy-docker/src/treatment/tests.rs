@@ -59,7 +59,7 @@ fn a_database_that_is_not_published_keeps_everything_as_it_was() {
 fn a_service_that_compose_might_hash_otherwise_is_told() {
     insta::assert_snapshot!(treated("    cpu_quota: 50ms", ImageFacts::default()), @"
     direct, StopFirst
-    No proxy stands before it, as with Compose: no port of it is known (`ports`, `expose`, or EXPOSE of the image).
+    No proxy, as with Compose: no port of it is known (`ports`, `expose`, EXPOSE of the image).
     The old version stops before a new one starts, as with Compose.
     `docker compose up` would replace its containers, because it isn't known how Compose hashes all of its fields: leave it to `deploy up`.
     ");
