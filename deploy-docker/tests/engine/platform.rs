@@ -59,10 +59,13 @@ async fn an_image_for_another_platform_is_as_good_as_none() {
     assert_eq!((there.unwrap(), named.unwrap()), (1, 1));
     assert!(matches!(pulled, Err(PrepareError::NoImage { .. })), "{pulled:?}");
     let refused = refused.unwrap_err().to_string();
-    let expected = format!(
-        "compose.yaml:5:5: services.web.platform: expected image {image} for linux/ppc64le, but found it for linux/s390x only: name one that is made for it, or change `platform`"
-    );
-    assert_eq!(refused, expected);
+    let told = |found: &str| {
+        format!(
+            "compose.yaml:5:5: services.web.platform: expected image {image} for linux/ppc64le, but found it for {found} only: name one that is made for it, or change `platform`"
+        )
+    };
+    // an Engine that keeps the images of several platforms under one name doesn't say for which
+    assert!(refused == told("linux/s390x") || refused == told("others"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
