@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn instance(id: &str, runs: bool) -> Instance {
-        Instance { id: id.into(), name: id.into(), version: None, runs, ended: !runs }
+        Instance { id: id.into(), name: id.into(), version: None, runs, kept: !runs }
     }
 
     #[test]

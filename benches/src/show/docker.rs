@@ -230,11 +230,14 @@ fn archive(deploy: &Path) -> std::io::Result<Vec<u8>> {
 
 fn instance(id: &str, container: &Value) -> Instance {
     let variables = container["Config"]["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let version = variables.filter_map(|variable| variable.strip_prefix("APP_VERSION=")).map(Into::into).next();
+    let mut versions = variables.filter_map(|variable| variable.strip_prefix("APP_VERSION="));
+    // what stands for a kept one runs nothing, and has no environment
+    let version = versions.next().or_else(|| container["Config"]["Labels"]["deploy.version"].as_str());
     let name = container["Name"].as_str().unwrap_or(id).trim_start_matches('/').to_owned();
     let state = container["State"]["Status"].as_str();
     let runs = matches!(state, Some("running" | "paused" | "restarting"));
-    Instance { id: id.into(), name, version, runs, ended: state == Some("exited") }
+    let kept = !runs && name.ends_with("-kept");
+    Instance { id: id.into(), name, version: version.map(Into::into), runs, kept }
 }
 
 /// Asks until there is an answer, every 2 ms.

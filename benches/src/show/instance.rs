@@ -17,8 +17,8 @@ pub struct Instance {
     pub version: Option<String>,
     /// Whether it runs.
     pub runs: bool,
-    /// Whether it was ever started and has ended: a kept one.
-    pub ended: bool,
+    /// Whether it stands for one that is kept.
+    pub kept: bool,
 }
 
 /// What is wrong where only `version` should serve: an instance that is missing, doubled or left over beyond the kept
@@ -41,15 +41,15 @@ pub fn untidy(instances: &[Instance], version: &str, faults: &mut Faults) {
     faults.unless(up.len() == 1, || format!("expected 1 proxy, but found {}", names(&up)));
     faults.unless(down.is_empty(), || format!("left over: {}", names(&down)));
 
-    let kept = of(|instance| instance.version.is_some() && !instance.runs && instance.ended);
+    let kept = of(|instance| instance.version.is_some() && !instance.runs && instance.kept);
     faults.unless(kept.len() <= KEPT_RELEASES, || {
         format!("expected at most {KEPT_RELEASES} kept releases, but found {}", listed(&kept))
     });
     let doubled: BTreeMap<_, _> = kept.into_iter().filter(|(_, count)| *count > REPLICAS).collect();
     faults.unless(doubled.is_empty(), || format!("kept twice: {}", listed(&doubled)));
     let unused: Vec<_> =
-        instances.iter().filter(|instance| instance.version.is_some() && !instance.runs && !instance.ended).collect();
-    faults.unless(unused.is_empty(), || format!("never started: {}", names(&unused)));
+        instances.iter().filter(|instance| instance.version.is_some() && !instance.runs && !instance.kept).collect();
+    faults.unless(unused.is_empty(), || format!("left over: {}", names(&unused)));
 }
 
 fn listed(counts: &BTreeMap<&str, u32>) -> String {
@@ -68,8 +68,8 @@ pub fn names(instances: &[&Instance]) -> String {
 mod tests {
     use super::*;
 
-    fn instance(name: String, version: Option<&str>, runs: bool, ended: bool) -> Instance {
-        Instance { id: name.clone(), name, version: version.map(Into::into), runs, ended }
+    fn instance(name: String, version: Option<&str>, runs: bool, kept: bool) -> Instance {
+        Instance { id: name.clone(), name, version: version.map(Into::into), runs, kept }
     }
 
     fn tidy_world() -> Vec<Instance> {

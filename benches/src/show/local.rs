@@ -58,7 +58,7 @@ impl Local {
             name: format!("process {id} ({})", arguments.get(1..3).unwrap_or_default().join(" ")),
             version: value("APP_VERSION").filter(|_| !is_role),
             runs: true,
-            ended: false,
+            kept: false,
         })
     }
 
