@@ -156,31 +156,37 @@ impl Inner {
                 sleep(time).await;
                 self.pass(client, sent).await
             }
-            Harm::Unanswered => self.deliver(client, sent).await,
+            Harm::Unanswered => self.deliver(client, sent, false).await,
             Harm::Held => {
                 self.held.send_modify(|held| held.push(call.line.clone()));
                 let _ = self.may_go.subscribe().wait_for(|may| *may).await;
-                let delivered = self.deliver(client, sent).await;
+                let delivered = self.deliver(client, sent, true).await;
                 self.held.send_modify(|held| held.retain(|line| *line != call.line));
                 delivered
             }
         }
     }
 
-    /// Hands a call to the Engine and waits for its effect. Its end isn't passed on: the Engine might give it up.
-    async fn deliver(&self, client: UnixStream, sent: Bytes) -> std::io::Result<()> {
+    /// Hands a call to the Engine and waits for its effect; the answer comes back if it may. The caller's end isn't passed
+    /// on: the Engine might give it up.
+    async fn deliver(&self, client: UnixStream, sent: Bytes, is_answered: bool) -> std::io::Result<()> {
         let mut engine = UnixStream::connect(&self.engine).await?;
         engine.write_all(&sent).await?;
         let (mut from_engine, mut to_engine) = engine.split();
-        let (mut body, _client) = client.into_split();
+        let (mut body, mut to_client) = client.into_split();
         let passing = async {
             copy(&mut body, &mut to_engine).await?;
             std::future::pending::<std::io::Result<u64>>().await
         };
-        let mut first = [0; 1];
+        let answering = async {
+            match is_answered {
+                true => copy(&mut from_engine, &mut to_client).await.map(drop),
+                false => from_engine.read(&mut [0; 1]).await.map(drop),
+            }
+        };
         tokio::select! {
             _ = passing => {}
-            _ = from_engine.read(&mut first) => {}
+            _ = answering => {}
         }
         Ok(())
     }
