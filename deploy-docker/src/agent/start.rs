@@ -21,13 +21,21 @@ use std::{
     io,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
 use tokio_util::io::StreamReader;
 
 /// Where the state volume is mounted in proxies and agents.
 pub(crate) const STATE: &str = "/state";
+
+/// How long a proxy that runs may refuse an agent before that is the answer.
+const PROXY_BACK_BY: Duration = Duration::from_secs(5);
+/// The pause before the next attempt.
+const AGAIN: Duration = Duration::from_millis(100);
 
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 type Input = Pin<Box<dyn AsyncWrite + Send>>;
@@ -47,31 +55,27 @@ impl Shared {
     /// runs. Not in the container `except`.
     pub(super) async fn start_agent(&self, image: &ProxyImage, except: Option<&str>) -> Result<Started, TargetError> {
         self.make_state_volume().await?;
-        let proxies = self.containers().await?;
-        let is_host = |one: &Container| {
-            one.kind() == labels::PROXY && one.is_running() && except.is_none_or(|except| one.id != except)
-        };
-        let (container, joins_networks, (output, input)) = match proxies.into_iter().find(is_host) {
-            Some(proxy) => {
-                let io = self.exec_agent(&proxy.name).await?;
-                (proxy.id, false, io)
+        let until = Instant::now() + PROXY_BACK_BY;
+        loop {
+            let proxies = self.containers().await?;
+            let is_host = |one: &Container| {
+                one.kind() == labels::PROXY && one.is_running() && except.is_none_or(|except| one.id != except)
+            };
+            let Some(proxy) = proxies.into_iter().find(is_host) else { break };
+            match self.agent_in_proxy(&proxy).await {
+                // it ends, or starts again, in this very moment
+                Err(_) if Instant::now() < until => tokio::time::sleep(AGAIN).await,
+                answer => return answer,
             }
-            None => {
-                let network = self.a_network().await?;
-                let (container, io) = self.run_agent(&image.name(&self.connection).await?, network.as_deref()).await?;
-                (container, network.is_some(), io)
-            }
-        };
-        let words = Arc::new(Mutex::new(String::new()));
-        let io = tokio::io::join(reader(output, Arc::clone(&words)), input);
-        let client = Client::connect(io, ClientOptions::default()).await.map_err(|error| {
-            let said = words.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned();
-            match said.is_empty() {
-                true => TargetError::unreachable("the agent", error),
-                false => TargetError::unreachable(format!("the agent, which said: {said}"), error),
-            }
-        })?;
-        Ok(Started { container, joins_networks, client })
+        }
+        let network = self.a_network().await?;
+        let (container, io) = self.run_agent(&image.name(&self.connection).await?, network.as_deref()).await?;
+        Ok(Started { container, joins_networks: network.is_some(), client: greet(io).await? })
+    }
+
+    async fn agent_in_proxy(&self, proxy: &Container) -> Result<Started, TargetError> {
+        let io = self.exec_agent(&proxy.name).await?;
+        Ok(Started { container: proxy.id.clone(), joins_networks: false, client: greet(io).await? })
     }
 
     /// Whether the project has state, which only a deployment and its plan make.
@@ -171,6 +175,18 @@ impl Shared {
 
 fn arguments() -> Vec<String> {
     AgentArgs::new(STATE).to_args().into_iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
+}
+
+async fn greet((output, input): (Output, Input)) -> Result<Client, TargetError> {
+    let words = Arc::new(Mutex::new(String::new()));
+    let io = tokio::io::join(reader(output, Arc::clone(&words)), input);
+    Client::connect(io, ClientOptions::default()).await.map_err(|error| {
+        let said = words.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned();
+        match said.is_empty() {
+            true => TargetError::unreachable("the agent", error),
+            false => TargetError::unreachable(format!("the agent, which said: {said}"), error),
+        }
+    })
 }
 
 /// What it writes to its standard output; the other output is collected for people.
