@@ -127,6 +127,12 @@ impl Container {
             && self.release_id().as_ref() == Some(&workload.release)
     }
 
+    /// Whether it has the same place in the same set.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        (self.kind(), self.service(), self.release_id(), self.ordinal())
+            == (other.kind(), other.service(), other.release_id(), other.ordinal())
+    }
+
     /// Whether a process of it runs or is about to run again.
     pub(crate) fn is_up(&self) -> bool {
         matches!(self.state, State::RUNNING | State::PAUSED | State::RESTARTING | State::STOPPING)
@@ -145,6 +151,11 @@ impl Container {
     /// Whether it was made to be started, and wasn't yet.
     pub(crate) fn is_new(&self) -> bool {
         self.state == State::CREATED && !names::is_kept(&self.name)
+    }
+
+    /// Whether it is asked for: neither kept nor half made.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.is_kept() && !self.is_new()
     }
 }
 
@@ -173,6 +184,27 @@ impl Shared {
         let found = found.tried(|| format!("list the containers of {}", self.project))?;
         let there = found.into_iter().filter(|one| one.state != Some(State::REMOVING));
         Ok(there.filter_map(Container::from_summary).collect())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// An instance of the service `web` that runs, with an anonymous volume.
+    pub(crate) fn instance(ordinal: u32, more: &[(&str, &str)]) -> Container {
+        let ordinal_label = [(compose::NUMBER, ordinal.to_string()), (labels::ORDINAL, ordinal.to_string())];
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        Container {
+            id: format!("{ordinal:064}"),
+            name: format!("shop-web-01234567-{ordinal}"),
+            labels: ordinal_label.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect(),
+            image: "sha256:ab".to_owned(),
+            image_name: String::new(),
+            state: State::RUNNING,
+            networks: Vec::new(),
+            anonymous: BTreeMap::from([("/data".to_owned(), "f00d".repeat(16))]),
+        }
     }
 }
 

@@ -33,7 +33,7 @@ impl DockerRouter {
 /// The instances that shares may name, by their ordinals.
 fn sets<'a>(shares: &Shares, all: &'a [Container]) -> BTreeMap<WorkloadRef, Vec<&'a Container>> {
     let set_of = |workload: &WorkloadRef| {
-        let mut set: Vec<_> = all.iter().filter(|one| one.is_of(workload) && !one.is_kept() && !one.is_new()).collect();
+        let mut set: Vec<_> = all.iter().filter(|one| one.is_of(workload) && one.is_live()).collect();
         // of two with one ordinal, one is a late call's
         set.sort_by_key(|one| (one.ordinal(), std::cmp::Reverse(one.generation())));
         set.dedup_by_key(|one| one.ordinal());

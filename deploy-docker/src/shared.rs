@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// How many calls that change networks run at once: more gain nothing, and endpoints have leaked.
 pub(crate) const AT_ONCE: usize = 4;
+/// How many containers are stopped at once: mostly they are waited for.
+pub(crate) const STOPPED_AT_ONCE: usize = 16;
 
 /// One project on one Engine: what every part of it needs.
 #[derive(Clone, Debug)]

@@ -1,22 +1,22 @@
 //! Sets of instances: put beside what runs, made larger or smaller, taken away, kept.
 
-use super::instance::{NewInstance, mount, never};
+use super::{
+    instance::{NewInstance, never},
+    kept::stood_for,
+};
 use crate::{
     container::Container,
     definition::Definition,
     handle::Handle,
-    labels, names,
-    shared::{AT_ONCE, at_once},
+    names,
+    shared::{AT_ONCE, STOPPED_AT_ONCE, at_once},
 };
-use bollard::models::{ContainerCreateBody, HostConfig, RestartPolicy};
+use bollard::models::RestartPolicy;
 use deploy_core::{
     model::{Release, WorkloadRef},
     target::{Cx, TargetError},
 };
 use std::collections::BTreeSet;
-
-/// How many containers are stopped at once: mostly they are waited for.
-const STOPPED_AT_ONCE: usize = 16;
 
 impl Handle {
     /// Makes exactly `count` instances of a set be asked for.
@@ -52,13 +52,12 @@ impl Handle {
         }
         result?;
         self.remove_all(homeless.into_iter()).await?;
-        self.remove_all(plan.stood_for.into_iter()).await?;
         // a stop that was interrupted left them without one
         let policy = restart_policy(definition);
         at_once(AT_ONCE, live.iter().map(|one| self.set_restart(&one.name, policy.clone()))).await?;
         // one that somebody stopped is asked for again
         self.start_all(live.iter().filter(|one| !one.is_up()).map(|one| one.name.clone())).await?;
-        self.keep(cx, &surplus).await
+        self.keep(cx, &surplus, &all).await
     }
 
     /// Those that can be started again come first, then all new ones are made, then all are started together.
@@ -84,7 +83,7 @@ impl Handle {
         at_once(AT_ONCE, names.map(|name| async move { self.start(&name).await })).await.map(drop)
     }
 
-    async fn remove_all(&self, containers: impl Iterator<Item = &Container>) -> Result<(), TargetError> {
+    pub(super) async fn remove_all(&self, containers: impl Iterator<Item = &Container>) -> Result<(), TargetError> {
         at_once(AT_ONCE, containers.map(|one| self.discard(&one.name))).await.map(drop)
     }
 
@@ -106,8 +105,14 @@ impl Handle {
             // what goes as soon as it was made is to be looked into: its log and its files stay
             let is_made_now = |one: &&Container| one.made_by().is_some_and(|by| by.0 == cx.deployment);
             let (made_now, live): (Vec<_>, Vec<_>) = live.partition(is_made_now);
-            tokio::try_join!(self.keep_whole(cx, &made_now), self.keep(cx, &live))?;
-            return Ok(());
+            let elsewhere =
+                stood_for(&all, |one| one.service().as_ref() == Some(&workload.service) && !one.is_of(workload));
+            return tokio::try_join!(
+                self.keep_whole(cx, &made_now, &all),
+                self.keep(cx, &live, &all),
+                self.remove_all(elsewhere)
+            )
+            .map(drop);
         }
         let gone = set.into_iter().map(|one| async move {
             if one.is_up() {
@@ -116,35 +121,6 @@ impl Handle {
             self.discard(&one.name).await
         });
         at_once(STOPPED_AT_ONCE, gone).await.map(drop)
-    }
-
-    /// Stops instances and keeps them. The restart policy goes first, or the Engine's next start revives them.
-    ///
-    /// Of ours a stand-in is kept: `docker compose up` starts, replaces or removes whatever bears its labels, and a
-    /// container's labels can't be taken away.
-    async fn keep(&self, cx: &Cx, instances: &[&Container]) -> Result<(), TargetError> {
-        let (composes, ours): (Vec<&Container>, Vec<&Container>) =
-            instances.iter().partition(|one| one.is_by_compose());
-        let kept = ours.into_iter().map(|one| async move {
-            self.set_restart(&one.name, never()).await?;
-            self.stop(cx, &one.name).await?;
-            self.create_container(cx, &names::kept(&one.name), stand_in(one)).await?;
-            self.remove_stopped(&one.name).await
-        });
-        tokio::try_join!(at_once(STOPPED_AT_ONCE, kept), self.keep_whole(cx, &composes)).map(drop)
-    }
-
-    /// Stops instances and keeps them as they are.
-    async fn keep_whole(&self, cx: &Cx, instances: &[&Container]) -> Result<(), TargetError> {
-        let kept = instances.iter().map(|one| async move {
-            if one.is_by_compose() {
-                self.remember(cx, one).await?;
-            }
-            self.set_restart(&one.name, never()).await?;
-            self.stop(cx, &one.name).await?;
-            self.rename(&one.name, &names::kept(&one.name)).await
-        });
-        at_once(STOPPED_AT_ONCE, kept).await.map(drop)
     }
 
     /// Starts an instance of Compose's under its old name. The name comes last: one that runs isn't kept, whatever its name.
@@ -173,24 +149,6 @@ fn of_set<'a>(all: &'a [Container], workload: &WorkloadRef) -> Vec<&'a Container
     all.iter().filter(|one| one.is_of(workload)).collect()
 }
 
-/// What stands for an instance that was stopped, and is never started itself: it says what is kept, and holds image and
-/// anonymous volumes. It bears none of Compose's labels.
-fn stand_in(one: &Container) -> ContainerCreateBody {
-    let is_ours = |(label, _): &(&String, &String)| label.starts_with(labels::PREFIX);
-    ContainerCreateBody {
-        image: Some(one.image.clone()),
-        // an image may name no program
-        entrypoint: Some(vec!["kept".to_owned()]),
-        labels: Some(one.labels.iter().filter(is_ours).map(|(label, value)| (label.clone(), value.clone())).collect()),
-        host_config: Some(HostConfig {
-            network_mode: Some("none".to_owned()),
-            mounts: Some(one.anonymous.iter().map(|(path, volume)| mount(path, volume)).collect()),
-            ..HostConfig::default()
-        }),
-        ..ContainerCreateBody::default()
-    }
-}
-
 /// What is missing of a set, and where it comes from.
 #[derive(Debug, Default)]
 struct Additions<'a> {
@@ -198,15 +156,12 @@ struct Additions<'a> {
     kept: Vec<&'a Container>,
     /// Ordinals of instances that are made.
     missing: Vec<u32>,
-    /// Stand-ins whose instances are there then.
-    stood_for: Vec<&'a Container>,
 }
 
 impl<'a> Additions<'a> {
     /// Kept instances with the lowest ordinals first; then the lowest free ordinals.
     fn plan(live: &[&Container], kept: &[&'a Container], count: u32) -> Self {
-        let (mut kept, stand_ins): (Vec<&Container>, Vec<&Container>) =
-            kept.iter().partition(|one| one.is_by_compose());
+        let mut kept: Vec<_> = kept.iter().filter(|one| one.is_by_compose()).copied().collect();
         let mut taken: BTreeSet<u32> = live.iter().map(|one| one.ordinal()).collect();
         let wanted = (count as usize).saturating_sub(live.len());
         kept.retain(|one| !taken.contains(&one.ordinal()));
@@ -214,52 +169,28 @@ impl<'a> Additions<'a> {
         kept.dedup_by_key(|one| one.ordinal());
         kept.truncate(wanted);
         taken.extend(kept.iter().map(|one| one.ordinal()));
-        let missing = (1..).filter(|ordinal| !taken.contains(ordinal)).take(wanted - kept.len());
-        let missing: Vec<_> = missing.collect();
-        taken.extend(&missing);
-        let stood_for = stand_ins.into_iter().filter(|one| taken.contains(&one.ordinal())).collect();
-        Self { kept, missing, stood_for }
+        let missing = (1..).filter(|ordinal| !taken.contains(ordinal)).take(wanted - kept.len()).collect();
+        Self { kept, missing }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::compose;
-    use bollard::models::ContainerSummaryStateEnum as State;
-    use std::collections::{BTreeMap, HashMap};
+    use crate::{container::testing::instance, labels};
 
-    fn container(ordinal: u32, more: &[(&str, &str)]) -> Container {
-        let ordinal_label = [(compose::NUMBER, ordinal.to_string()), (labels::ORDINAL, ordinal.to_string())];
-        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        Container {
-            id: format!("{ordinal:064}"),
-            name: format!("shop-web-01234567-{ordinal}"),
-            labels: ordinal_label.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect(),
-            image: "sha256:ab".to_owned(),
-            image_name: String::new(),
-            state: State::RUNNING,
-            networks: Vec::new(),
-            anonymous: BTreeMap::from([("/data".to_owned(), "f00d".repeat(16))]),
-        }
-    }
-
-    /// Ordinals of what is started again, made, and stood for no longer.
-    fn plan(live: &[u32], kept: &[u32], count: u32, by_compose: bool) -> [Vec<u32>; 3] {
+    /// Ordinals of what is started again, and made.
+    fn plan(live: &[u32], kept: &[u32], count: u32, by_compose: bool) -> (Vec<u32>, Vec<u32>) {
         let ours: &[_] = if by_compose { &[] } else { &[(labels::PROJECT, "shop")] };
-        let made = |ordinals: &[u32]| ordinals.iter().map(|one| container(*one, ours)).collect::<Vec<_>>();
+        let made = |ordinals: &[u32]| ordinals.iter().map(|one| instance(*one, ours)).collect::<Vec<_>>();
         let (live, kept) = (made(live), made(kept));
         let plan = Additions::plan(&live.iter().collect::<Vec<_>>(), &kept.iter().collect::<Vec<_>>(), count);
-        let ordinals = |set: Vec<&Container>| set.into_iter().map(Container::ordinal).collect();
-        [ordinals(plan.kept), plan.missing, ordinals(plan.stood_for)]
+        (plan.kept.into_iter().map(Container::ordinal).collect(), plan.missing)
     }
 
     #[test]
     fn composes_kept_ones_are_started_first_and_gaps_are_filled() {
-        let plan = |live: &[u32], kept: &[u32], count: u32| {
-            let [kept, missing, _] = plan(live, kept, count, true);
-            (kept, missing)
-        };
+        let plan = |live: &[u32], kept: &[u32], count: u32| plan(live, kept, count, true);
         assert_eq!(plan(&[], &[], 3), (vec![], vec![1, 2, 3]));
         assert_eq!(plan(&[2], &[4, 3, 1], 3), (vec![1, 3], vec![]));
         assert_eq!(plan(&[2], &[3], 4), (vec![3], vec![1, 4]));
@@ -268,20 +199,8 @@ mod tests {
     }
 
     #[test]
-    fn stand_ins_go_when_their_instances_are_there() {
-        assert_eq!(plan(&[], &[1, 2], 2, false), [vec![], vec![1, 2], vec![1, 2]]);
-        assert_eq!(plan(&[1], &[1, 2, 3], 2, false), [vec![], vec![2], vec![1, 2]]);
-    }
-
-    #[test]
-    fn a_stand_in_holds_image_and_volumes_and_bears_no_label_of_composes() {
-        let web = container(1, &[(compose::SERVICE, "web"), (labels::RELEASE, "web-01234567"), ("team", "a")]);
-        let body = stand_in(&web);
-        let labels = [(labels::ORDINAL, "1"), (labels::RELEASE, "web-01234567")];
-        let labels: HashMap<_, _> = labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        assert_eq!(body.labels, Some(labels));
-        assert_eq!(body.image.as_deref(), Some("sha256:ab"));
-        let mounts = body.host_config.and_then(|host| host.mounts).unwrap_or_default();
-        assert_eq!(mounts, [mount("/data", &"f00d".repeat(16))]);
+    fn a_stand_in_is_never_started() {
+        assert_eq!(plan(&[], &[1, 2], 2, false), (vec![], vec![1, 2]));
+        assert_eq!(plan(&[1], &[1, 2, 3], 2, false), (vec![], vec![2]));
     }
 }

@@ -4,6 +4,7 @@ mod adopt;
 mod composes;
 mod ensure;
 mod instance;
+mod kept;
 mod lodger;
 mod observe;
 mod start;

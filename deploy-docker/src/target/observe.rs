@@ -1,5 +1,6 @@
 //! What is there of ours.
 
+use super::kept::stood_for;
 use crate::{
     condition::condition,
     container::Container,
@@ -39,7 +40,9 @@ impl Handle {
 
     async fn workloads(&self, all: &[Container], services: &[ServiceName]) -> Result<Vec<Observed>, TargetError> {
         let mut sets: BTreeMap<WorkloadRef, Vec<&Container>> = BTreeMap::new();
-        for one in all.iter().filter(|one| one.kind() == labels::INSTANCE) {
+        // what stands for one that is there again is nothing any more
+        let stood_for: BTreeSet<_> = stood_for(all, |_| true).map(|one| &one.id).collect();
+        for one in all.iter().filter(|one| one.kind() == labels::INSTANCE && !stood_for.contains(&one.id)) {
             if let (Some(service), Some(release)) = (one.service(), one.release_id())
                 && services.contains(&service)
             {
@@ -51,7 +54,7 @@ impl Handle {
             let mut instances = at_once(LOOKS, set.iter().map(|one| self.instance(one))).await?;
             instances.sort_by_key(|one| one.as_ref().map(|one| (one.ordinal, one.name.clone())));
             // one that was made and never started isn't asked for yet: a crash lies between
-            let asked = set.iter().filter(|one| !one.is_kept() && !one.is_new()).count();
+            let asked = set.iter().filter(|one| one.is_live()).count();
             let newest = set.iter().max_by_key(|one| one.made_by().map(|by| by.0));
             let Some(release) = newest.and_then(|one| one.release()) else { continue };
             workloads.push(Observed {
