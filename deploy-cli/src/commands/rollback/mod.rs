@@ -1,6 +1,5 @@
 mod choose;
 
-use super::services_of;
 use crate::{
     CommandError, Exit, Place,
     args::{Output, RollbackArgs},
@@ -16,6 +15,8 @@ use std::collections::BTreeMap;
 
 /// How far back one can go.
 const REMEMBERED: usize = 200;
+/// Among so many of the newest is mostly what served before.
+const NEWEST: usize = 8;
 
 /// Brings the releases of an earlier deployment back. Their configurations lie in the target's store: nothing is read,
 /// pulled or built.
@@ -23,9 +24,14 @@ const REMEMBERED: usize = 200;
 /// # Errors
 /// Where there is no such deployment, or its releases aren't kept any more; nothing was changed then.
 pub async fn rollback(place: &Place, args: &RollbackArgs, output: Output) -> Result<Exit, CommandError> {
-    let deployments = history(&*place.journal, REMEMBERED).await?;
-    let chosen = choose(&deployments, args.to.as_deref())?;
-    let (world, _) = place.observe(&services_of(&deployments)).await?;
+    let asked = args.to.as_deref();
+    let mut deployments = history(&*place.journal, if asked.is_none() { NEWEST } else { REMEMBERED }).await?;
+    if asked.is_none() && choose(&deployments, asked).is_err() {
+        deployments = history(&*place.journal, REMEMBERED).await?;
+    }
+    let chosen = choose(&deployments, asked)?;
+    let services = chosen.plan.services.iter().map(|spec| spec.release.service.clone()).collect();
+    let (world, _) = place.observe(&services).await?;
     is_kept(chosen.number, &chosen.plan.services, &world)?;
     let name = args.strategy.map_or(chosen.plan.strategy.as_str(), |strategy| strategy.as_str());
     let strategy = strategy::by_name(name).unwrap_or(&strategy::Rolling);
