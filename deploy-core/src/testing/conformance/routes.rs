@@ -13,7 +13,7 @@ cases! { "routes":
     "a route is reported, to another deployer too" => reported,
     "route again changes nothing" => again,
     "a route moves all requests, and back" => moves,
-    "two releases share the requests" => shared,
+    "two releases share the requests, or that is refused" => shared,
     "nobody may answer" => nobody,
     "a route from what isn't routed is a conflict" => conflict,
     "a drain of what the routes leave out ends" => drains,
@@ -77,7 +77,13 @@ async fn shared(stage: &Stage<'_>) -> Result<(), Miss> {
     let old = stage.all_to(&stage.old);
     route(stage, &Shares::none(), &old).await?;
     let halves = Shares::by_instances([(stage.old.set.clone(), count), (stage.new.set.clone(), 1)]);
-    route(stage, &old, &halves).await
+    if stage.subject.shares_requests() {
+        return route(stage, &old, &halves).await;
+    }
+    match stage.router()?.route(&stage.cx("route"), stage.service(), &old, &halves).await {
+        Err(TargetError::Rejected { .. }) => routed(stage, &old).await,
+        other => expect(false, "a refusal", other),
+    }
 }
 
 async fn nobody(stage: &Stage<'_>) -> Result<(), Miss> {

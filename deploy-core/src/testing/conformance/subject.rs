@@ -40,6 +40,11 @@ pub trait Subject: Send + Sync {
         true
     }
 
+    /// Whether its router can send some requests to one release and some to another. One that can't must refuse that.
+    fn shares_requests(&self) -> bool {
+        true
+    }
+
     /// How an instance is asked whether it is healthy.
     fn probe(&self) -> Probe {
         Probe::Own
