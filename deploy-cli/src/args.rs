@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::Exit;
+use crate::{Exit, smoke_check::SmokeCheck};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use deploy_core::model::Millis;
 use std::path::PathBuf;
@@ -98,7 +98,7 @@ pub struct UpArgs {
     #[command(flatten)]
     pub run: RunArgs,
     /// Run this plan, made by `plan --out`; reads no Compose file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["strategy", "bake", "health_timeout", "drain_timeout", "keep_failed"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["strategy", "bake", "health_timeout", "drain_timeout", "smoke", "keep_failed"])]
     pub plan: Option<PathBuf>,
 }
 
@@ -209,6 +209,10 @@ pub struct StrategyArgs {
     /// Give requests in flight so long to end before an old instance is stopped. Default: 30s
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub drain_timeout: Option<Millis>,
+    /// Ask each new instance once it is healthy, before it gets requests: `web:8080/ready` must be answered with a status
+    /// from 200 to 399. May be given several times
+    #[arg(long, value_name = "SERVICE:PORT/PATH")]
+    pub smoke: Vec<SmokeCheck>,
     /// Keep a new release that failed, stopped, for inspection
     #[arg(long)]
     pub keep_failed: bool,

@@ -8,7 +8,11 @@ use crate::{
 };
 use deploy_compose::LoadError;
 use deploy_core::{
-    engine::EngineError, journal::JournalError, lease::LeaseError, model::DeploymentId, target::TargetError,
+    engine::EngineError,
+    journal::JournalError,
+    lease::LeaseError,
+    model::{DeploymentId, ServiceName},
+    target::TargetError,
 };
 use deploy_docker::{ConnectError, PrepareError};
 use std::{error::Error, io, path::PathBuf};
@@ -82,6 +86,14 @@ pub enum CommandError {
         /// What went wrong.
         #[source]
         source: io::Error,
+    },
+    /// A smoke check is of a service that isn't deployed.
+    #[error("expected a service of the project with `--smoke` ({known}), but found {asked}")]
+    NoSuchService {
+        /// Whose instances were to be asked.
+        asked: ServiceName,
+        /// Those that there are.
+        known: String,
     },
     /// Nothing of the project is there.
     #[error(
@@ -157,7 +169,7 @@ impl CommandError {
             Self::Prepare(error) if error.is_bad_input() => Exit::BadInput,
             Self::Connect(_) | Self::Prepare(_) => Exit::Failed,
             Self::App(_) | Self::Unhealthy(_) | Self::Demo(_) => Exit::Failed,
-            Self::Settings(_) => Exit::BadInput,
+            Self::Settings(_) | Self::NoSuchService { .. } => Exit::BadInput,
             Self::WritePlan { .. } | Self::NotDeployed { .. } | Self::NothingBefore | Self::NotKept { .. } => {
                 Exit::Failed
             }

@@ -13,6 +13,7 @@ mod exit;
 pub mod output;
 mod place;
 pub mod run;
+mod smoke_check;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod wiring;
@@ -21,3 +22,4 @@ pub use dispatch::main;
 pub use error::CommandError;
 pub use exit::Exit;
 pub use place::{Place, Teardown};
+pub use smoke_check::SmokeCheck;

@@ -1,5 +1,5 @@
 use crate::{
-    CommandError, Place,
+    CommandError, Place, SmokeCheck,
     args::{Globals, StrategyArgs},
     output::Preparing,
     wiring,
@@ -17,6 +17,8 @@ pub(super) struct Prepared {
 /// Loads the Compose file, finds the Engine, and pulls and builds what isn't there.
 pub(super) async fn prepare(globals: &Globals, args: &StrategyArgs) -> Result<Prepared, CommandError> {
     let project = wiring::compose(globals)?;
+    let names = project.services.keys().map(|name| name.as_str());
+    args.smoke.iter().try_for_each(|smoke| smoke.is_of(names.clone()))?;
     let opened = wiring::project(globals, &project.name).await?;
     let telling = Preparing::new(globals.output);
     let prepared = opened.prepare(&project, &|progress| telling.tell(progress)).await;
@@ -29,6 +31,8 @@ pub(super) async fn prepare(globals: &Globals, args: &StrategyArgs) -> Result<Pr
         if let Some(timeout) = args.health_timeout {
             (spec.clocks.healthy_by, spec.clocks.progress_by) = (timeout, timeout);
         }
+        let smoke = args.smoke.iter().filter(|smoke| smoke.service == spec.release.service);
+        spec.smoke.extend(smoke.map(SmokeCheck::named));
         spec.keep_failed |= args.keep_failed;
     }
     let ignored = project.ignored.iter().map(|ignored| format!("Without effect: {ignored}."));

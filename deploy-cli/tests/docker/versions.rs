@@ -102,3 +102,24 @@ services:
     shop.host.remove_image(&format!("{name}-web")).await.unwrap();
     shop.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_fails_a_smoke_check_gets_no_request() {
+    let Some(shop) = Shop::open("smoke").await else { return };
+    shop.version("v1", "");
+    let unknown = expect(2, shop.here(&["up", "--smoke", "wbe:8080/"]).await);
+    assert!(unknown.contains("(web), but found wbe"), "{unknown}");
+    expect(0, shop.here(&["up", "--smoke", "web:8080/"]).await);
+    let load = shop.load();
+    shop.version("v2", "");
+    for strategy in ["rolling", "blue-green"] {
+        let asked = ["up", "--strategy", strategy, "--smoke", "web:8080/", "--smoke", "web:8080/nowhere"];
+        let screen = expect(3, shop.here(&[&asked[..], &["--health-timeout", "5s"]].concat()).await);
+        assert!(screen.contains("404"), "{screen}");
+    }
+    let served = load.progress().by_version;
+    assert!(!served.contains_key("v2"), "{served:?}");
+    lost_none(load).await;
+    shop.serves("v1").await;
+    shop.clear().await;
+}

@@ -18,7 +18,7 @@ pub struct ServiceSpec {
     pub check: Named,
     /// How often and how long that is looked at.
     pub clocks: Clocks,
-    /// Further checks on the new instances before traffic, in a blue-green deployment.
+    /// Further checks on new instances once they are healthy, before they get requests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub smoke: Vec<Named>,
     /// How long the new release is watched after it has all the traffic, before the old one is taken away.

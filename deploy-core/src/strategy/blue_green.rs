@@ -20,7 +20,6 @@ impl Strategy for BlueGreen {
             }
             line.start(line.situation.new_asked, count);
             line.check();
-            line.smoke();
             line.route(line.situation.all_to_new());
             line.bake();
             for old in 0..line.situation.olds.len() {

@@ -135,7 +135,6 @@ impl<'b, 'a> Line<'b, 'a> {
         }
         self.start(new_asked, count);
         self.check();
-        self.smoke();
         if order == Order::StartFirst {
             self.end_all();
         }
@@ -214,16 +213,12 @@ impl<'b, 'a> Line<'b, 'a> {
         self.step("start", "Start the new", op, expect, Undo::Nothing, MAKE);
     }
 
-    /// Waits until the new release is healthy.
+    /// Waits until the new release is healthy, and checks it further, before it gets requests.
     pub(super) fn check(&mut self) {
-        let (check, clocks) = (self.situation.spec.check.clone(), self.situation.spec.clocks);
-        self.check_by("check", check, clocks);
-    }
-
-    /// Checks the new release further, before it gets requests.
-    pub(super) fn smoke(&mut self) {
-        for check in self.situation.spec.smoke.clone() {
-            self.check_by("smoke", check, self.situation.spec.clocks);
+        let spec = self.situation.spec;
+        self.check_by("check", spec.check.clone(), spec.clocks);
+        for smoke in &spec.smoke {
+            self.check_by("smoke", smoke.clone(), spec.clocks);
         }
     }
 
