@@ -16,4 +16,8 @@ pub struct Capabilities {
     /// known stands on them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub disposable: BTreeSet<String>,
+    /// The kinds of objects that stay as they were made: `network`, `volume`. One that is there is never asked for with
+    /// another definition, and a plan's services stand on it as it is.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub fixed: BTreeSet<String>,
 }

@@ -91,7 +91,7 @@ pub(super) fn plan<'a>(
         min_reader: 1,
         home: input.home.clone(),
         strategy: strategy.into(),
-        services: input.wanted.clone(),
+        services: input.wanted.iter().map(|spec| as_it_stands(input, spec)).collect(),
         basis: builder.basis,
         steps: builder.steps,
         guards: builder.guards,
@@ -121,6 +121,26 @@ fn needed(input: &PlanInput) -> BTreeSet<&ObjectRef> {
     others.chain(&input.wanted).flat_map(|spec| &spec.objects).map(|object| &object.object).collect()
 }
 
+/// A service on what it will really stand on: what is there and can't change, as it is.
+fn as_it_stands(input: &PlanInput, spec: &ServiceSpec) -> ServiceSpec {
+    let mut spec = spec.clone();
+    for object in &mut spec.objects {
+        if let Some(there) = there(input, object).filter(|_| is_fixed(input, object)) {
+            *object = there.clone();
+        }
+    }
+    spec
+}
+
+/// What is there of an object's name.
+fn there<'a>(input: &'a PlanInput, object: &Object) -> Option<&'a Object> {
+    input.world.objects.iter().find(|there| there.object == object.object)
+}
+
+fn is_fixed(input: &PlanInput, object: &Object) -> bool {
+    input.capabilities.get(&object.object.target).is_some_and(|can| can.fixed.contains(&object.object.kind))
+}
+
 /// Why a service that is routed can't be made one that is reached directly.
 fn stays_routed(input: &PlanInput, situation: &Situation<'_>) -> Option<&'static str> {
     let is_known = |share: &Share| input.known.contains_key(&share.workload.release);
@@ -141,7 +161,7 @@ impl<'a> Builder<'a> {
     fn note_unneeded(&mut self, situation: &Situation<'a>) {
         for object in situation.formers.iter().flat_map(|former| &former.objects) {
             let is_disposable = situation.can.disposable.contains(&object.object.kind);
-            let there = self.input.world.objects.iter().find(|there| there.object == object.object);
+            let there = there(self.input, object);
             let is_needed = self.needed.contains(&object.object);
             if let Some(there) = there.filter(|there| is_disposable && !is_needed && !self.unneeded.contains(there)) {
                 self.unneeded.push(there);
@@ -213,11 +233,11 @@ impl<'a> Builder<'a> {
         after
     }
 
-    /// Applies an object unless it is there as described.
+    /// Applies an object unless it is there as described, or can't be described anew.
     pub(super) fn apply(&mut self, stage: &str, object: &Object, after: &[StepId]) -> Option<StepId> {
-        let there = self.input.world.objects.iter().find(|there| there.object == object.object);
+        let there = there(self.input, object);
         let before = match there {
-            Some(there) if there == object => return None,
+            Some(there) if there == object || is_fixed(self.input, object) => return None,
             Some(there) => Fact::Applied { object: there.clone() },
             None => Fact::Missing { object: object.object.clone() },
         };

@@ -151,3 +151,21 @@ fn a_proxy_that_changes_takes_its_place_right_before_the_switch() {
     same.objects.clone_from(&web.objects);
     insta::assert_snapshot!(plan_text(&Rolling, &deployed(input([same]), &old)));
 }
+
+#[test]
+fn what_stays_as_it_was_made_is_not_asked_for_anew() {
+    let mut old = standing_on("web", "web-old", [object("network", "front")]);
+    old.objects[0].spec = serde_json::json!({"internal": false});
+    let mut new = standing_on("web", "web-new", [object("network", "front")]);
+    new.objects[0].spec = serde_json::json!({"internal": true});
+    let mut world = deployed(input([new.clone()]), &old);
+    let applied = |input: &PlanInput| plan(input).steps.iter().any(|step| matches!(step.op, Op::Apply { .. }));
+    assert!(applied(&world), "where an object may change");
+    world.capabilities.get_mut(&"host".into()).unwrap().fixed = ["network".to_owned()].into();
+    assert!(!applied(&world));
+    assert_eq!(plan(&world).services[0].objects, old.objects, "what it stands on is what is there");
+    // taken away by now
+    world.world.objects.clear();
+    assert!(applied(&world));
+    assert_eq!(plan(&world).services[0].objects, new.objects);
+}

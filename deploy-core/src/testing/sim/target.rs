@@ -66,6 +66,7 @@ impl Target for SimTarget {
             owns_counts: cluster,
             fronts: [PROXY.into()].into(),
             disposable: ["network".into()].into(),
+            fixed: Default::default(),
         }
     }
 
