@@ -11,6 +11,7 @@ mod definition;
 mod down;
 mod element;
 mod error;
+mod foundations;
 mod handle;
 mod image;
 mod images;

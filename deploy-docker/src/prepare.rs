@@ -6,22 +6,22 @@ use crate::{
     create::{FileError, Ingredients, check_grants, define},
     definition::DefinitionError,
     element::Element,
+    foundations::Foundations,
     handle::{Handle, agent_error},
     image::Builder,
     images::ImageJob,
-    labels, paths,
-    service::{Foreign, Parts, service_spec},
-    shared::Tried,
+    paths,
+    service::{Parts, service_spec},
     treatment::{Treatment, treat},
 };
-use bollard::{errors::Error, query_parameters::ListVolumesOptions};
-use deploy_compose::model::{Key, Project};
+use bollard::errors::Error;
+use deploy_compose::model::Project;
 use deploy_core::{
     model::{Payload, ReleaseId, ServiceSpec},
     target::TargetError,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
 };
 
@@ -160,6 +160,17 @@ pub enum PrepareError {
         /// Its name.
         name: String,
     },
+    /// A network of the project's name is there, and is somebody else's.
+    #[error(
+        "{at}: expected no network {name}, or one that was made as `{}`, but found one that somebody else made: declare it `external: true` to use it, or give it another `name`",
+        at.path
+    )]
+    OthersNetwork {
+        /// Where the file describes it.
+        at: Box<Element>,
+        /// Its name.
+        name: String,
+    },
     /// The Engine is too old for something in the file.
     #[error(
         "{at}: expected Docker {docker} or newer (API {needed}), but found an Engine with API {found}, which would drop this in silence: upgrade Docker there, or take it out"
@@ -190,7 +201,7 @@ impl PrepareError {
     pub fn is_bad_input(&self) -> bool {
         match self {
             Self::Context { .. } | Self::NoBuilder { .. } | Self::NoExternal { .. } | Self::EngineTooOld { .. } => true,
-            Self::File(_) => true,
+            Self::OthersNetwork { .. } | Self::File(_) => true,
             Self::NoImage { .. } | Self::NeverPulled { .. } | Self::OtherPlatform { .. } | Self::Build { .. } => false,
             Self::Engine { .. } | Self::Definition(_) | Self::Target(_) => false,
         }
@@ -207,14 +218,14 @@ impl Handle {
     ) -> Result<Prepared, PrepareError> {
         self.check(project)?;
         // only then is an agent started, to whom the key belongs
-        let foreign = self.look_around(project).await?;
+        let Foundations { foreign, notes } = self.foundations(project).await?;
         let containers = async { self.containers().await.map_err(PrepareError::from) };
         let (key, containers) = tokio::try_join!(self.key(), containers)?;
         let config_folder = config_folder.map(PathBuf::as_path);
         let images = self.images(ImageJob { project, config_folder, tell }).await?;
         let paths = paths::look(project);
         let router = self.router_id();
-        let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes: Vec::new() };
+        let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes };
         let (mut releases, mut left) = (BTreeMap::new(), BTreeSet::new());
         for service in project.dependency_order() {
             let Some(image) = images.get(&service.name) else { continue };
@@ -269,36 +280,5 @@ impl Handle {
     async fn key(&self) -> Result<[u8; 32], PrepareError> {
         let key = self.agent().await?.key().await.map_err(agent_error)?;
         Ok(*key.expose())
-    }
-
-    /// Checks that what the project doesn't make is there, and finds what is there and isn't ours.
-    async fn look_around(&self, project: &Project) -> Result<Foreign, PrepareError> {
-        let docker = self.docker();
-        let volumes = docker.list_volumes(None::<ListVolumesOptions>);
-        let (networks, volumes) =
-            tokio::try_join!(docker.list_networks(None), volumes).tried(|| "list networks and volumes".to_owned())?;
-        let is_ours = |labels: &HashMap<String, String>| labels.get(labels::PROJECT) == Some(&self.project);
-        let networks: BTreeMap<_, _> = networks
-            .into_iter()
-            .filter_map(|one| Some((one.name?, is_ours(&one.labels.unwrap_or_default()))))
-            .collect();
-        let volumes: BTreeMap<_, _> =
-            volumes.volumes.unwrap_or_default().into_iter().map(|one| (one.name, is_ours(&one.labels))).collect();
-        let missing = |kind: &'static str, key: &Key, name: &str| {
-            let at = Element::of(project, format!("{kind}s.{key}")).into();
-            PrepareError::NoExternal { at, kind, name: name.to_owned() }
-        };
-        let mut externals = project.networks.iter().filter(|(_, network)| network.external);
-        if let Some((key, network)) = externals.find(|(_, network)| !networks.contains_key(&network.name)) {
-            return Err(missing("network", key, &network.name));
-        }
-        let mut externals = project.volumes.iter().filter(|(_, volume)| volume.external);
-        if let Some((key, volume)) = externals.find(|(_, volume)| !volumes.contains_key(&volume.name)) {
-            return Err(missing("volume", key, &volume.name));
-        }
-        let foreign = |there: BTreeMap<String, bool>| {
-            there.into_iter().filter(|(_, is_ours)| !is_ours).map(|(name, _)| name).collect()
-        };
-        Ok(Foreign { networks: foreign(networks), volumes: foreign(volumes) })
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     create::{effective, health_config, network},
     definition::Joined,
+    foundations::Foreign,
     image::ImageFacts,
     objects::{NetworkSpec, ProxySpec, VolumeSpec, network_object, proxy_object, volume_object},
     shared::ingress_network,
@@ -39,13 +40,6 @@ pub(crate) struct Parts<'a> {
     pub(crate) router: &'a RouterId,
     /// What is there and we didn't make: it is used as it is.
     pub(crate) foreign: &'a Foreign,
-}
-
-/// Networks and volumes that are there and that we didn't make, by their names: Compose did.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Foreign {
-    pub(crate) networks: BTreeSet<String>,
-    pub(crate) volumes: BTreeSet<String>,
 }
 
 /// What strategies need to know of a service.
@@ -173,7 +167,10 @@ fn objects(parts: &Parts<'_>) -> Vec<Object> {
 }
 
 /// The project's own named volumes that a service mounts.
-fn volumes<'a>(project: &'a Project, service: &'a Service) -> impl Iterator<Item = (&'a Key, &'a compose::Volume)> {
+pub(crate) fn volumes<'a>(
+    project: &'a Project,
+    service: &'a Service,
+) -> impl Iterator<Item = (&'a Key, &'a compose::Volume)> {
     let keys = service.volumes.iter().filter_map(|mount| match &mount.kind {
         MountKind::Volume { source, .. } => source.as_ref(),
         _ => None,
@@ -183,14 +180,14 @@ fn volumes<'a>(project: &'a Project, service: &'a Service) -> impl Iterator<Item
     volumes.filter(|(_, volume)| !volume.external)
 }
 
-fn volume_spec(key: &str, volume: &compose::Volume) -> VolumeSpec {
+pub(crate) fn volume_spec(key: &str, volume: &compose::Volume) -> VolumeSpec {
     let compose::Volume { driver, driver_opts, labels, name: _, external: _ } = volume;
     let mut labels = labels.clone();
     labels.insert(crate::labels::compose::VOLUME.to_owned(), key.to_owned());
     VolumeSpec { driver: driver.clone(), options: driver_opts.clone(), labels }
 }
 
-fn network_spec(key: &str, network: &compose::Network) -> NetworkSpec {
+pub(crate) fn network_spec(key: &str, network: &compose::Network) -> NetworkSpec {
     let compose::Network {
         driver,
         driver_opts,

@@ -1,8 +1,9 @@
 use super::*;
 use crate::{
     definition::Joined,
+    foundations::Foreign,
     paths::{BoundFile, BoundPath},
-    service::{Foreign, Parts, service_spec},
+    service::{Parts, service_spec},
     treatment::treat,
 };
 use deploy_compose::Loader;

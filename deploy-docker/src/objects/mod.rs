@@ -89,11 +89,11 @@ fn unknown(kind: &str) -> TargetError {
 }
 
 /// A definition as an object carries it.
-fn spec(definition: &impl Serialize) -> Value {
+pub(crate) fn spec(definition: &impl Serialize) -> Value {
     serde_json::to_value(definition).unwrap_or_default()
 }
 
 /// The definition that something was made with, as its label tells.
-fn spec_label(labels: &HashMap<String, String>) -> Option<Value> {
+pub(crate) fn spec_label(labels: &HashMap<String, String>) -> Option<Value> {
     serde_json::from_str(labels.get(labels::SPEC)?).ok()
 }

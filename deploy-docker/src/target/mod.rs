@@ -13,7 +13,7 @@ mod watch;
 use crate::{
     definition::Definition,
     handle::{Handle, agent_error},
-    objects::{NETWORK, PROXY},
+    objects::{NETWORK, PROXY, VOLUME},
     prober::DockerProber,
     shared::Tried,
 };
@@ -63,6 +63,7 @@ impl Target for DockerTarget {
         Capabilities {
             fronts: [PROXY.to_owned()].into(),
             disposable: [NETWORK.to_owned()].into(),
+            fixed: [NETWORK.to_owned(), VOLUME.to_owned()].into(),
             ..Capabilities::default()
         }
     }

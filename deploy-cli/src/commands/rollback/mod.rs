@@ -11,7 +11,7 @@ use deploy_core::{
     model::{DeploymentId, ServiceSpec, World},
     strategy,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far back one can go.
 const REMEMBERED: usize = 200;
@@ -33,10 +33,20 @@ pub async fn rollback(place: &Place, args: &RollbackArgs, output: Output) -> Res
     let services = chosen.plan.services.iter().map(|spec| spec.release.service.clone()).collect();
     let (world, _) = place.observe(&services).await?;
     is_kept(chosen.number, &chosen.plan.services, &world)?;
+    stays(place, &chosen.plan.services, &world).iter().for_each(|note| eprintln!("{note}"));
     let name = args.strategy.map_or(chosen.plan.strategy.as_str(), |strategy| strategy.as_str());
     let strategy = strategy::by_name(name).unwrap_or(&strategy::Rolling);
     let request = Request { services: chosen.plan.services.clone(), payloads: BTreeMap::new() };
     Conduct::new(place, output, &args.run).run(Work::Deploy(&request, strategy)).await
+}
+
+/// What the releases stood on in another form, and that stays as it is now: a sentence each.
+fn stays(place: &Place, services: &[ServiceSpec], world: &World) -> BTreeSet<String> {
+    let fixed = place.target.capabilities().fixed;
+    let asked = services.iter().flat_map(|spec| &spec.objects).filter(|asked| fixed.contains(&asked.object.kind));
+    let otherwise = asked
+        .filter(|asked| world.objects.iter().any(|there| there.object == asked.object && there.spec != asked.spec));
+    otherwise.map(|asked| format!("The {} stays as it is now: it was another one then.", asked.object)).collect()
 }
 
 /// Refuses before any change what can't be started again.
