@@ -106,6 +106,11 @@ pub trait Target: Send + Sync {
         stream::pending().boxed()
     }
 
+    /// What the backend said beside its answers since it was asked last, for people: each thing once.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The last lines that an instance logged, oldest first; for people.
     async fn logs(&self, _: &Instance, _lines: usize) -> Result<Vec<String>, TargetError> {
         Ok(Vec::new())

@@ -30,6 +30,7 @@ mod service;
 mod shared;
 mod target;
 mod treatment;
+mod warnings;
 
 pub use connect::{ConnectError, ConnectOptions};
 pub use create::FileError;

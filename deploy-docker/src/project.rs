@@ -58,8 +58,8 @@ impl DockerHost {
     /// Opens a project by its name, which is also its target's; no Compose file is needed. Nothing is asked of the
     /// Engine yet.
     pub fn open(&self, project: &str, options: OpenOptions) -> DockerProject {
-        let shared =
-            Shared { connection: self.connection.clone(), project: project.to_owned(), target: TargetId::new(project) };
+        let (connection, target) = (self.connection.clone(), TargetId::new(project));
+        let shared = Shared { connection, project: project.to_owned(), target, warnings: Arc::default() };
         let handle = Handle::new(shared, ProxyImage::new(options.proxy_image));
         DockerProject { handle, config_folder: self.config_folder.clone() }
     }

@@ -1,11 +1,11 @@
-use crate::{connect::Connection, error::target_error};
+use crate::{connect::Connection, error::target_error, warnings::Warnings};
 use bollard::{Docker, errors::Error};
 use deploy_core::{
     model::{ReleaseId, RouterId, ServiceName, TargetId, WorkloadRef},
     target::TargetError,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How many calls that change networks run at once: more gain nothing, and endpoints have leaked.
 pub(crate) const AT_ONCE: usize = 4;
@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) project: String,
     /// The target's name.
     pub(crate) target: TargetId,
+    /// What the Engine said beside its answers.
+    pub(crate) warnings: Arc<Warnings>,
 }
 
 impl Shared {

@@ -54,6 +54,9 @@ impl Engine {
             }
         };
         let attempt = timeout_at(deadline, attempts).await;
+        for text in self.target.warnings() {
+            self.tell(Progress::Warning { text });
+        }
         match attempt {
             Ok(Ok(Attempt::Over(outcome))) => Ok(outcome),
             Ok(Ok(Attempt::Settling(outcome, time))) => {

@@ -80,7 +80,10 @@ impl Shared {
         let options = CreateContainerOptions { name: Some(name.to_owned()), platform };
         loop {
             let error = match self.docker().create_container(Some(options.clone()), body.clone()).await {
-                Ok(_) => return Ok(()),
+                Ok(made) => {
+                    self.warnings.hear(name, made.warnings);
+                    return Ok(());
+                }
                 Err(error) if status(&error) == Some(409) => error,
                 Err(error) => return Err(error).tried(|| format!("create {name}")),
             };

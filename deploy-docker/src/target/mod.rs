@@ -115,6 +115,10 @@ impl Target for DockerTarget {
         self.handle.changes()
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.handle.warnings.untold()
+    }
+
     async fn logs(&self, instance: &Instance, lines: usize) -> Result<Vec<String>, TargetError> {
         let options = LogsOptions { stdout: true, stderr: true, tail: lines.to_string(), ..Default::default() };
         let frames = self.handle.docker().logs(&instance.name, Some(options)).map_ok(|frame| frame.into_bytes());

@@ -1,10 +1,18 @@
 //! Fields of the file, as the Engine has them in a container at last.
 
 use crate::ground::Ground;
-use bollard::models::{ContainerInspectResponse, HostConfig};
-use deploy_core::{engine::Finish, model::End, strategy::Rolling};
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
+use deploy_core::{
+    engine::{Engine, Finish, Options, Request},
+    model::End,
+    observer::{Notice, Progress},
+    strategy::Rolling,
+};
 use deploy_docker::PrepareError;
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 /// The one container of a project that was deployed.
 async fn inspected(ground: &Ground, text: &str) -> ContainerInspectResponse {
@@ -123,4 +131,42 @@ networks: { front: {}, back: {} }
     assert_eq!(endpoint("front").gw_priority, Some(3));
     assert_eq!(endpoint("back").mac_address.as_deref(), Some("02:00:00:00:0a:02"));
     assert_eq!(endpoint("back").driver_opts, map(&[("com.docker.network.endpoint.ifname", "lan")]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_engine_warns_of_is_told_once() {
+    let Some(ground) = Ground::new().await else { return };
+    let text = "services:\n  web:\n    image: IMAGE\n    command: [/deploy, serve]\n    oom_kill_disable: true\n    deploy: { replicas: 2 }\n";
+    let host_config = Some(HostConfig { oom_kill_disable: Some(true), ..Default::default() });
+    let body = ContainerCreateBody {
+        image: Some(ground.image.clone()),
+        cmd: Some(vec!["/deploy".into()]),
+        host_config,
+        ..Default::default()
+    };
+    let made = ground.docker.create_container(None, body).await.unwrap();
+    ground.docker.remove_container(&made.id, None).await.unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let observer = {
+        let told = Arc::clone(&told);
+        move |notice: &Notice| {
+            if let Notice::Progress(Progress::Warning { text }) = notice {
+                told.lock().unwrap().push(text.clone());
+            }
+        }
+    };
+    let project = ground.open();
+    let prepared = ground.prepare(&project, text).await;
+    let (lease, journal) = (project.lease().await.unwrap(), project.journal().await.unwrap());
+    let builder = Engine::builder(project.target(), lease, journal).router(project.router());
+    let engine = builder.observer(Arc::new(observer)).build();
+    let request = Request { services: prepared.services, payloads: prepared.payloads };
+    let report = engine.deploy(&request, &Rolling, &Options::default()).await.unwrap();
+    ground.clear().await;
+    assert_eq!(report.finish, Finish::Ended(End::Succeeded));
+    let told = told.lock().unwrap();
+    for said in made.warnings {
+        let is_it = |text: &&String| text.ends_with(said.trim());
+        assert_eq!(told.iter().filter(is_it).count(), 1, "{said}: {told:?}");
+    }
 }

@@ -102,6 +102,10 @@ impl Target for FaultyTarget {
         self.inner.watch()
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.inner.warnings()
+    }
+
     async fn logs(&self, instance: &Instance, lines: usize) -> Result<Vec<String>, TargetError> {
         let inner = &self.inner;
         let perform = own!(inner, instance => inner.logs(&instance, lines));
