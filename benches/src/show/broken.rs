@@ -92,7 +92,7 @@ async fn attempt(
             ..Recipe::good(project.next_version())
         };
         project.write(&recipe).await?;
-        let before = project.instances().await?;
+        let before = Scene::of(project).await?;
         let traffic = Traffic::outside(project, args.rate, Connections::Kept).await?;
         let up = Ask::up(strategy).plain();
         let ended = project.run(&if case.bake { up.bake(BAKE) } else { up }).await?;
@@ -108,7 +108,7 @@ async fn attempt(
         if !case.may_lose {
             traffic::note(&report, args.gap, &mut faults);
         }
-        compare(&before, &project.instances().await?, &mut faults);
+        compare(&before, &Scene::of(project).await?, &mut faults);
         let cause = cause(&ended);
         let named = case.cause.iter().any(|words| cause.contains(words));
         faults.unless(named, || format!("the cause isn't named; it said: {}", ended.stderr.trim()));
@@ -119,14 +119,32 @@ async fn attempt(
     Ok(())
 }
 
+/// What is there of the project.
+#[derive(Clone)]
+struct Scene {
+    instances: Vec<Instance>,
+    /// Networks and volumes.
+    objects: BTreeSet<String>,
+}
+
+impl Scene {
+    async fn of(project: &Project) -> Result<Self, ShowError> {
+        Ok(Self { instances: project.instances().await?, objects: project.place().objects().await? })
+    }
+}
+
 /// What was there must run on, and nothing may have come.
-fn compare(before: &[Instance], after: &[Instance], faults: &mut Faults) {
-    let ids = |instances: &[Instance]| instances.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
-    let new: Vec<_> = after.iter().filter(|one| !ids(before).contains(&one.id)).collect();
+fn compare(before: &Scene, after: &Scene, faults: &mut Faults) {
+    let ids = |scene: &Scene| scene.instances.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
+    let new: Vec<_> = after.instances.iter().filter(|one| !ids(before).contains(&one.id)).collect();
     faults.unless(new.is_empty(), || format!("left over: {}", names(&new)));
-    let runs = |one: &Instance| after.iter().any(|other| other.id == one.id && other.runs);
-    let gone: Vec<_> = before.iter().filter(|one| one.runs && !runs(one)).collect();
+    let runs = |one: &Instance| after.instances.iter().any(|other| other.id == one.id && other.runs);
+    let gone: Vec<_> = before.instances.iter().filter(|one| one.runs && !runs(one)).collect();
     faults.unless(gone.is_empty(), || format!("no longer running: {}", names(&gone)));
+    for (what, from, to) in [("left over", after, before), ("no longer there", before, after)] {
+        let objects: Vec<_> = from.objects.difference(&to.objects).map(String::as_str).collect();
+        faults.unless(objects.is_empty(), || format!("{what}: {}", objects.join(", ")));
+    }
 }
 
 /// The lines that say why, on one line.
@@ -150,18 +168,28 @@ mod tests {
         Instance { id: id.into(), name: id.into(), version: None, runs, kept: !runs }
     }
 
+    fn scene(instances: &[Instance], objects: &[&str]) -> Scene {
+        Scene { instances: instances.to_vec(), objects: objects.iter().map(ToString::to_string).collect() }
+    }
+
     #[test]
     fn whatever_came_or_stopped_is_a_fault() {
-        let before = [instance("old", true), instance("kept", false)];
-        let after = |further: &[Instance]| {
+        let (old, kept) = (instance("old", true), instance("kept", false));
+        let before = scene(&[old.clone(), kept.clone()], &["network front (1)"]);
+        let is_good = |after: &Scene| {
             let mut faults = Faults::default();
-            compare(&before, &[&before[..], further].concat(), &mut faults);
+            compare(&before, after, &mut faults);
             faults.is_empty()
         };
-        assert!(after(&[]));
-        assert!(!after(&[instance("new", false)]));
-        let mut faults = Faults::default();
-        compare(&before, &[instance("old", false)], &mut faults);
-        assert!(!faults.is_empty());
+        assert!(is_good(&before));
+        for (instances, objects) in [
+            (&[old.clone(), kept.clone(), instance("new", false)][..], &["network front (1)"][..]),
+            (&[instance("old", false)], &["network front (1)"]),
+            (&[old.clone(), kept.clone()], &["network front (1)", "volume data (2)"]),
+            (&[old.clone(), kept.clone()], &[]),
+            (&[old.clone(), kept.clone()], &["network front (3)"]),
+        ] {
+            assert!(!is_good(&scene(instances, objects)), "{instances:?} {objects:?}");
+        }
     }
 }

@@ -106,11 +106,29 @@ impl Docker {
     /// Where the Engine can't be asked.
     pub async fn leftovers(&self) -> Result<Vec<String>, ShowError> {
         let containers = self.instances().await?.into_iter().map(|container| container.name);
-        let others = self.objects().await?.into_iter().map(|(path, _)| path);
+        let others = self.paths().await?.into_iter().map(|(path, _)| path);
         Ok(containers.chain(others).collect())
     }
 
-    async fn objects(&self) -> Result<Vec<(String, &'static str)>, ShowError> {
+    /// The project's networks, each with its id, and its volumes. (A volume has but its name: the time that an older Engine
+    /// says it was made at is that of the last change in it.)
+    ///
+    /// # Errors
+    /// Where the Engine can't be asked.
+    pub async fn objects(&self) -> Result<BTreeSet<String>, ShowError> {
+        let networks = self.engine.call(Method::GET, "/networks").await?;
+        let volumes = self.engine.call(Method::GET, "/volumes").await?;
+        let ours = |list: &Value| -> Vec<Value> {
+            list.as_array().into_iter().flatten().filter(|found| self.is_ours(found)).cloned().collect()
+        };
+        let text = |found: &Value, field: &str| found[field].as_str().unwrap_or_default().to_owned();
+        let networks = ours(&networks).into_iter();
+        let networks = networks.map(|one| format!("network {} ({:.12})", text(&one, "Name"), text(&one, "Id")));
+        let volumes = ours(&volumes["Volumes"]).into_iter().map(|one| format!("volume {}", text(&one, "Name")));
+        Ok(networks.chain(volumes).collect())
+    }
+
+    async fn paths(&self) -> Result<Vec<(String, &'static str)>, ShowError> {
         let networks = self.engine.call(Method::GET, "/networks").await?;
         let volumes = self.engine.call(Method::GET, "/volumes").await?;
         let mut paths = Vec::new();
@@ -129,7 +147,7 @@ impl Docker {
         for container in self.instances().await? {
             self.remove(&format!("/containers/{}?force=true&v=true", container.id)).await?;
         }
-        for (path, query) in self.objects().await? {
+        for (path, query) in self.paths().await? {
             self.remove(&format!("{path}{query}")).await?;
         }
         Ok(())

@@ -52,6 +52,18 @@ impl Place {
         }
     }
 
+    /// What the instances stand on: networks, each with its id, and volumes.
+    ///
+    /// # Errors
+    /// Where the place can't be asked.
+    pub async fn objects(&self) -> Result<BTreeSet<String>, ShowError> {
+        match self {
+            Self::Docker(docker) => docker.objects().await,
+            // proxies are processes
+            Self::Local(_) => Ok(BTreeSet::new()),
+        }
+    }
+
     /// The versions of the application that run now. `known` remembers what was asked already.
     ///
     /// # Errors
