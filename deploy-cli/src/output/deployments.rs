@@ -8,6 +8,7 @@ use serde::Serialize;
 
 /// One deployment, as `history` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Entry {
     /// Its number.
     pub deployment: DeploymentId,

@@ -4,6 +4,8 @@ mod bars;
 mod deed;
 mod deployments;
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 pub(crate) mod fixtures;
 pub mod json;
 mod letter;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 /// What serves now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Status {
     /// The project's name.
     pub project: String,
@@ -16,6 +17,7 @@ pub struct Status {
 
 /// How one release of a service stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Serving {
     /// Whose release.
     pub service: ServiceName,

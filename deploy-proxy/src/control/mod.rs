@@ -3,11 +3,13 @@
 //! A connection begins with a [`Hello`] each way. After that one side asks and the other answers; every question
 //! carries a number, and answers come in any order, because a drain may take minutes. [`link`] holds the part that
 //! doesn't care what is asked; [`command`] what a proxy is asked, [`routes`] what its routes look like, and
-//! [`Client`] puts both together.
+//! [`Client`] puts both together. `docs/control-protocol.md` tells it for whoever speaks it without this crate.
 
 mod address;
 mod client;
 pub mod command;
+#[cfg(test)]
+mod documented;
 mod frame;
 pub mod link;
 pub mod listener;
