@@ -32,7 +32,7 @@ mod target;
 mod treatment;
 mod warnings;
 
-pub use connect::{ConnectError, ConnectOptions};
+pub use connect::{ConnectError, ConnectOptions, SshError};
 pub use create::FileError;
 pub use definition::DefinitionError;
 pub use element::Element;

@@ -10,12 +10,18 @@ use std::{
 /// Where an Engine listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
-    /// `unix:///var/run/docker.sock`, `tcp://host:port`.
+    /// `unix:///var/run/docker.sock`, `ssh://user@host`, `tcp://host:port`.
     pub(super) url: String,
     /// The folder of `ca.pem`, `cert.pem` and `key.pem`, where TLS is spoken.
     pub(super) tls: Option<PathBuf>,
     /// Who named it, for people.
     pub(super) source: String,
+}
+
+impl Endpoint {
+    pub(super) fn is_ssh(&self) -> bool {
+        self.url.starts_with("ssh://")
+    }
 }
 
 const DEFAULT_URL: &str = "unix:///var/run/docker.sock";

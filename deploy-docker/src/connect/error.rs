@@ -1,4 +1,4 @@
-use super::context::Endpoint;
+use super::{SshError, context::Endpoint};
 use bollard::errors::Error;
 use std::{error::Error as _, io, path::PathBuf};
 
@@ -59,16 +59,31 @@ pub enum ConnectError {
         /// Its API version.
         found: String,
     },
-    /// SSH isn't spoken.
-    #[error(
-        "expected a unix:// or tcp:// address, but found {address}: forward the socket (`ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock HOST`) and set DOCKER_HOST=unix:///tmp/engine.sock"
-    )]
+    /// It can't be reached over ssh.
+    #[error("expected a Docker Engine at {address} ({named_by}), but couldn't reach it")]
     Ssh {
         /// The address.
         address: String,
+        /// Who named it.
+        named_by: String,
+        /// What went wrong.
+        #[source]
+        source: SshError,
+    },
+    /// An address for ssh that can't be used. It isn't told: there may be a password in it.
+    #[error(
+        "expected ssh://[user@]host[:port][/path/of/the/socket] as the Engine's address, but found {found} ({named_by})"
+    )]
+    SshAddress {
+        /// What is wrong with it.
+        found: &'static str,
+        /// Who named it.
+        named_by: String,
     },
     /// No address that we understand.
-    #[error("expected unix:///path or tcp://host:port as the Engine's address, but found {address:?} ({named_by})")]
+    #[error(
+        "expected unix:///path, ssh://host or tcp://host:port as the Engine's address, but found {address:?} ({named_by})"
+    )]
     Address {
         /// The address.
         address: String,
@@ -108,6 +123,11 @@ pub enum ConnectError {
 impl ConnectError {
     pub(super) fn from_engine(endpoint: &Endpoint, source: Error) -> Self {
         let (address, named_by) = (endpoint.url.clone(), endpoint.source.clone());
+        if let Error::IOError { err } = &source
+            && let Some(source) = SshError::in_chain(err).cloned()
+        {
+            return Self::Ssh { address, named_by, source };
+        }
         let kind = io_kind(&source);
         match (&source, kind) {
             (_, Some(io::ErrorKind::PermissionDenied)) => Self::Denied { address, source },

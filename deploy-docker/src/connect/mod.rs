@@ -3,13 +3,16 @@
 mod context;
 mod error;
 mod options;
+mod ssh;
 
 pub use error::ConnectError;
 pub use options::ConnectOptions;
+pub use ssh::SshError;
 
 use bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
 use context::{Endpoint, endpoint};
-use std::time::Duration;
+use ssh::Destination;
+use std::{io, time::Duration};
 
 /// How long an ordinary call to the Engine may take, in seconds.
 const CALL_SECONDS: u64 = 60;
@@ -40,9 +43,10 @@ impl Connection {
         let endpoint = endpoint(options)?;
         let docker = client(&endpoint)?;
         let failed = |source: bollard::errors::Error| ConnectError::from_engine(&endpoint, source);
-        let version = match tokio::time::timeout(FIRST_ANSWER, docker.version()).await {
+        let patience = if endpoint.is_ssh() { ssh::CONNECTED_BY + FIRST_ANSWER } else { FIRST_ANSWER };
+        let version = match tokio::time::timeout(patience, docker.version()).await {
             Ok(answer) => answer.map_err(failed)?,
-            Err(_) => return Err(ConnectError::Silent { address: endpoint.url, seconds: FIRST_ANSWER.as_secs() }),
+            Err(_) => return Err(ConnectError::Silent { address: endpoint.url, seconds: patience.as_secs() }),
         };
         let api = version.api_version.unwrap_or_default();
         let Some(api) = parse_version(&api).filter(|found| *found >= OLDEST_API) else {
@@ -55,7 +59,7 @@ impl Connection {
 
     /// A further client of the same Engine, with connections of its own.
     pub(crate) fn another(&self) -> Result<Docker, Error> {
-        dial(&self.endpoint)?.ok_or(Error::UnsupportedURISchemeError { uri: self.endpoint.url.clone() })
+        client(&self.endpoint).map_err(|error| Error::from(io::Error::other(error)))
     }
 }
 
@@ -64,32 +68,27 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-fn client(endpoint: &Endpoint) -> Result<Docker, ConnectError> {
-    let url = endpoint.url.as_str();
-    match dial(endpoint) {
-        Ok(Some(docker)) => Ok(docker),
-        Ok(None) if url.starts_with("ssh://") => Err(ConnectError::Ssh { address: url.into() }),
-        Ok(None) => Err(ConnectError::Address { address: url.into(), named_by: endpoint.source.clone() }),
-        Err(error) => Err(ConnectError::from_engine(endpoint, error)),
-    }
-}
-
-/// A client for that kind of address, if there is one; it connects when it is first used.
+/// A client for that kind of address; it connects when it is first used.
 ///
 /// It sends no version in its paths (bollard 0.21 drops it), so each Engine answers in its own.
-fn dial(endpoint: &Endpoint) -> Result<Option<Docker>, Error> {
-    let url = endpoint.url.as_str();
-    let docker = match (url.split_once("://").map(|(scheme, _)| scheme), &endpoint.tls) {
-        (Some("unix"), _) => Docker::connect_with_unix(url, CALL_SECONDS, API_DEFAULT_VERSION)?,
+fn client(endpoint: &Endpoint) -> Result<Docker, ConnectError> {
+    let (url, named_by) = (endpoint.url.as_str(), || endpoint.source.clone());
+    let made = match (url.split_once("://").map(|(scheme, _)| scheme), &endpoint.tls) {
+        (Some("unix"), _) => Docker::connect_with_unix(url, CALL_SECONDS, API_DEFAULT_VERSION),
+        (Some("ssh"), _) => {
+            let destination = Destination::parse(url);
+            let invalid = |found| ConnectError::SshAddress { found, named_by: named_by() };
+            ssh::client(destination.map_err(invalid)?, CALL_SECONDS)
+        }
         (Some("tcp" | "http" | "https"), Some(tls)) => {
             let file = |name: &str| tls.join(name);
             let (key, cert, ca) = (file("key.pem"), file("cert.pem"), file("ca.pem"));
-            Docker::connect_with_ssl(url, &key, &cert, &ca, CALL_SECONDS, API_DEFAULT_VERSION)?
+            Docker::connect_with_ssl(url, &key, &cert, &ca, CALL_SECONDS, API_DEFAULT_VERSION)
         }
-        (Some("tcp" | "http"), None) => Docker::connect_with_http(url, CALL_SECONDS, API_DEFAULT_VERSION)?,
-        _ => return Ok(None),
+        (Some("tcp" | "http"), None) => Docker::connect_with_http(url, CALL_SECONDS, API_DEFAULT_VERSION),
+        _ => return Err(ConnectError::Address { address: url.into(), named_by: named_by() }),
     };
-    Ok(Some(docker))
+    made.map_err(|error| ConnectError::from_engine(endpoint, error))
 }
 
 #[cfg(test)]
@@ -133,8 +132,9 @@ mod tests {
         let options = ConnectOptions { host: Some("unix:///nowhere.sock".into()), ..Default::default() };
         let missing = Connection::open(&options).await.unwrap_err();
         assert!(matches!(missing, ConnectError::NotThere { .. }), "{missing:?}");
-        let options = ConnectOptions { host: Some("ssh://host".into()), ..Default::default() };
-        assert!(matches!(Connection::open(&options).await.unwrap_err(), ConnectError::Ssh { .. }));
+        let options = ConnectOptions { host: Some("ssh://me:secret@host".into()), ..Default::default() };
+        let secret = Connection::open(&options).await.unwrap_err();
+        assert!(matches!(secret, ConnectError::SshAddress { .. }) && !secret.to_string().contains("secret"));
     }
 
     #[test]

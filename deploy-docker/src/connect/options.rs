@@ -3,7 +3,7 @@ use std::{env, path::PathBuf};
 /// What decides which Engine is spoken to.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectOptions {
-    /// An address, `unix:///var/run/docker.sock` or `tcp://host:port`: wins over everything else.
+    /// An address, `unix:///var/run/docker.sock`, `ssh://user@host` or `tcp://host:port`: wins over everything else.
     pub host: Option<String>,
     /// A context by name: wins over all but `host`.
     pub context: Option<String>,
