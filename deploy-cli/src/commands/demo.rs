@@ -24,5 +24,9 @@ pub async fn demo(globals: &Globals, args: &DemoArgs) -> Result<Exit, CommandErr
 }
 
 async fn docker(globals: &Globals, executable: &Path) -> Result<DockerStage, CommandError> {
-    DockerStage::open(wiring::engine(globals).await?, executable).await
+    let engine = wiring::engine(globals).await?;
+    if engine.address().starts_with("ssh://") {
+        return Err(DemoError::Elsewhere { address: engine.address().to_owned() }.into());
+    }
+    DockerStage::open(engine, executable).await
 }

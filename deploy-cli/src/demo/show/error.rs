@@ -16,6 +16,14 @@ pub enum DemoError {
     /// The Engine doesn't do what is needed.
     #[error("expected the Docker Engine to take this program as an image; try `--target local`")]
     Docker(#[from] TargetError),
+    /// The load would be sent to this machine.
+    #[error(
+        "expected a Docker Engine on this machine, where the demo's port is reached, but found one at {address}; run it there, or try `--target local`"
+    )]
+    Elsewhere {
+        /// The Engine.
+        address: String,
+    },
     /// No load can be generated.
     #[error("expected to generate load")]
     Load(#[from] LoadError),
