@@ -1,9 +1,10 @@
 //! Ctrl-C while a deployment is under way.
 
 use crate::shop::{EXECUTABLE, Shop, expect};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
 };
 
@@ -11,9 +12,12 @@ use std::{
 const UNHEALTHY: &str = "unhealthy";
 
 /// Deploys, and sends a signal at each line that contains the next of these; yields the exit status and what was said.
-async fn interrupted(shop: &Shop, args: &[&str], at: &'static [&'static str]) -> (i32, String) {
+///
+/// All of its process group gets them, as from a terminal.
+pub(crate) async fn interrupted(shop: &Shop, args: &[&str], at: &'static [&'static str]) -> (i32, String) {
     let mut command = Command::new(EXECUTABLE);
-    command.current_dir(shop.folder.path()).args(args).env("NO_COLOR", "1");
+    command.current_dir(shop.folder.path()).args(args).env("NO_COLOR", "1").envs(shop.environment.iter().cloned());
+    command.process_group(0);
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     tokio::task::spawn_blocking(move || watch(child, at)).await.unwrap()
 }
@@ -24,7 +28,7 @@ fn watch(mut child: Child, at: &[&str]) -> (i32, String) {
     for line in BufReader::new(child.stderr.take().unwrap()).lines() {
         let line = line.unwrap();
         if next.is_some_and(|next| line.contains(next)) {
-            kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+            kill_process_group(Pid::from_child(&child), Signal::INT).unwrap();
             next = at.next();
         }
         said.push_str(&line);

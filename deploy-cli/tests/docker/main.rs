@@ -6,4 +6,6 @@
 mod deployments;
 mod interrupts;
 mod shop;
+mod ssh;
+mod sshd;
 mod versions;

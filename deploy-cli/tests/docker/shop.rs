@@ -1,7 +1,7 @@
 use assert_cmd::Command;
 use deploy_cli::demo::load::{self, LoadConfig, Report};
 use deploy_docker::{ConnectOptions, DockerHost};
-use std::{fs, net::TcpListener, path::Path, time::Duration};
+use std::{ffi::OsString, fs, net::TcpListener, path::Path, time::Duration};
 use tempfile::TempDir;
 
 pub(crate) const EXECUTABLE: &str = env!("CARGO_BIN_EXE_deploy");
@@ -12,6 +12,8 @@ pub(crate) struct Shop {
     pub(crate) name: String,
     pub(crate) port: u16,
     pub(crate) folder: TempDir,
+    /// What the command finds in its environment besides.
+    pub(crate) environment: Vec<(&'static str, OsString)>,
 }
 
 impl Shop {
@@ -32,7 +34,7 @@ impl Shop {
             host.name_image(&image, &name, tag).await.unwrap();
         }
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        Some(Self { host, name, port, folder: tempfile::tempdir().unwrap() })
+        Some(Self { host, name, port, folder: tempfile::tempdir().unwrap(), environment: Vec::new() })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -62,7 +64,7 @@ services:
     /// The exit status, and what was written to both outputs.
     async fn deploy(&self, folder: &Path, args: &[&str]) -> (i32, String) {
         let mut command = Command::new(EXECUTABLE);
-        command.current_dir(folder).args(args).env("NO_COLOR", "1");
+        command.current_dir(folder).args(args).env("NO_COLOR", "1").envs(self.environment.iter().cloned());
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         (output.status.code().unwrap(), said)
