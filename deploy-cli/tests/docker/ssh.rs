@@ -148,8 +148,10 @@ async fn what_is_in_the_way_is_told_with_what_to_do() {
         let said = expect(1, shop.elsewhere(&["status"]).await);
         assert!(said.contains(found) && said.contains(advice) && !said.contains("secret"), "{host}: {said}");
     }
+    shop.environment = sshd.environment("far");
+    let said = expect(1, shop.elsewhere(&["demo", "--target", "docker"]).await);
+    assert!(said.contains("expected a Docker Engine on this machine"), "{said}");
     shop.environment.push(("PATH", OsString::from("/nowhere")));
-    shop.environment.push(("DOCKER_HOST", OsString::from("ssh://far")));
     let said = expect(1, shop.elsewhere(&["status"]).await);
     assert!(said.contains("expected the program `ssh`") && said.contains("install the OpenSSH client"), "{said}");
     sshd.ended().await;
