@@ -3,10 +3,13 @@ use bollard::{body_full, query_parameters::CreateImageOptions};
 use deploy_core::target::TargetError;
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
-use std::{io, path::Path};
+use std::{io, path::Path, time::Duration};
 
 /// Where the executable lies in its image.
 pub(crate) const EXECUTABLE: &str = "/deploy";
+
+/// The slowest connection that the executable is sent over in time, in bytes a second.
+const SLOWEST: u64 = 128 * 1024;
 
 /// The name of the image that holds this process' own executable, which is imported where the Engine doesn't have it.
 ///
@@ -57,7 +60,10 @@ async fn import(connection: &Connection, executable: Vec<u8>) -> Result<String, 
         tag: Some(tag),
         ..CreateImageOptions::default()
     };
-    let answers = connection.docker.create_image(Some(options), Some(body_full(archive.into())), None);
+    // the Engine answers once it has all of it
+    let sending = Duration::from_secs(archive.len() as u64 / SLOWEST);
+    let docker = connection.docker.clone().with_timeout(connection.docker.timeout() + sending);
+    let answers = docker.create_image(Some(options), Some(body_full(archive.into())), None);
     answers.try_for_each(|_| async { Ok(()) }).await.map_err(failed)?;
     Ok(name)
 }
