@@ -1,17 +1,29 @@
 //! What holds for every text.
 
-use std::{collections::BTreeMap, path::Path, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
-use deploy_compose::Loader;
+use deploy_compose::{LoadError, Loader, model::Project};
 use proptest::{collection, prelude::*, sample};
 
-/// Valid files to begin with.
-static VALID: LazyLock<Vec<String>> = LazyLock::new(|| {
+/// Valid files to begin with, each with its folder, where the files lie that it names.
+static VALID: LazyLock<Vec<(PathBuf, String)>> = LazyLock::new(|| {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let fixtures = ["hard", "fixtures/api", "fixtures/hardened", "fixtures/secrets", "fixtures/worker"];
-    let read = |folder: &&str| std::fs::read_to_string(tests.join(folder).join("compose.yaml")).expect("a fixture");
-    fixtures.iter().map(read).collect()
+    let read = |folder: &str| {
+        let folder = tests.join(folder);
+        let text = std::fs::read_to_string(folder.join("compose.yaml")).expect("a fixture");
+        (folder, text)
+    };
+    fixtures.into_iter().map(read).collect()
 });
+
+fn load(folder: &Path, text: &str) -> Result<Project, LoadError> {
+    Loader::new(folder).env([("TOKEN", "t"), ("HOME", "/home/me")]).load_str("compose.yaml", text)
+}
 
 /// Pieces that mean something in YAML, in templates or in Compose.
 const PIECES: [&str; 24] = [
@@ -117,6 +129,16 @@ fn meant(pieces: &[Piece], environment: &BTreeMap<&str, &str>) -> Option<String>
     pieces.iter().map(mean).collect()
 }
 
+/// Otherwise the property would be about refusals only.
+#[test]
+fn the_files_to_begin_with_load() {
+    for (folder, text) in &*VALID {
+        if let Err(error) = load(folder, text) {
+            panic!("{}: {error}", folder.display());
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -125,9 +147,9 @@ proptest! {
         file in any::<sample::Index>(),
         changes in collection::vec(change(), 1..6),
     ) {
-        let text = changes.iter().fold(file.get(&VALID).clone(), |text, change| apply(&text, change));
-        let environment = [("TOKEN", "t"), ("HOME", "/home/me")];
-        match Loader::new("/project").env(environment).load_str("compose.yaml", &text) {
+        let (folder, text) = file.get(&VALID);
+        let text = changes.iter().fold(text.clone(), |text, change| apply(&text, change));
+        match load(folder, &text) {
             Ok(project) => {
                 let stored = serde_json::to_string(&project.services).expect("services as JSON");
                 let read: BTreeMap<_, _> = serde_json::from_str(&stored).expect("services from JSON");
