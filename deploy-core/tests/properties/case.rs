@@ -6,6 +6,15 @@ use deploy_core::{
 use proptest::{prelude::*, strategy::Strategy as Generator};
 use serde_json::json;
 
+/// Which call of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum At {
+    /// Of all calls, from 0.
+    Call(usize),
+    /// Of those that change something, from 0.
+    Change(usize),
+}
+
 /// A random world, what is deployed into it, and what goes wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
@@ -24,7 +33,9 @@ pub(crate) struct Case {
     bake: Millis,
     object: bool,
     /// What goes wrong in the runs before the last one, and at which of their calls.
-    pub(crate) runs: Vec<(usize, Fault)>,
+    pub(crate) runs: Vec<(At, Fault)>,
+    /// Whether a run that finds the one before interrupted goes back, instead of carrying on.
+    pub(crate) goes_back: bool,
     /// What the owner of the counts asks for, and when.
     scaled: Option<(Millis, u32)>,
 }
@@ -42,14 +53,14 @@ fn behaviour() -> impl Generator<Value = Behaviour> {
 
 fn fault() -> impl Generator<Value = Fault> {
     prop_oneof![
-        Just(Fault::FailBefore),
-        Just(Fault::FailAfter),
-        Just(Fault::Refuse),
-        Just(Fault::Twice),
-        Just(Fault::CrashBefore),
-        (0..80_u64).prop_map(|after| Fault::CrashDuring(Millis(after))),
-        Just(Fault::CrashAfter),
-        Just(Fault::Late(Millis::from_secs(3))),
+        1 => Just(Fault::FailBefore),
+        1 => Just(Fault::FailAfter),
+        3 => Just(Fault::Refuse),
+        1 => Just(Fault::Twice),
+        1 => Just(Fault::CrashBefore),
+        1 => (0..80_u64).prop_map(|after| Fault::CrashDuring(Millis(after))),
+        1 => Just(Fault::CrashAfter),
+        1 => Just(Fault::Late(Millis::from_secs(3))),
     ]
 }
 
@@ -57,22 +68,43 @@ pub(crate) fn case() -> impl Generator<Value = Case> {
     let world = (any::<bool>(), any::<bool>(), any::<u64>(), prop::option::weighted(0.8, 1..=4_u32));
     let wanted = (
         prop::option::weighted(0.2, 1..=4_u32),
-        1..=4_u32,
+        prop::option::of(1..=4_u32),
         prop::sample::select(vec!["rolling", "blue-green", "recreate"]),
-        prop_oneof![3 => Just(Order::StartFirst), 1 => Just(Order::StopFirst)],
+        prop_oneof![2 => Just(Order::StartFirst), 1 => Just(Order::StopFirst)],
         1..=4_u32,
         behaviour(),
         prop::sample::select(vec![Millis::ZERO, Millis(1500)]),
         any::<bool>(),
     );
-    let wrong =
-        (prop::collection::vec((0..120_usize, fault()), 0..=3), prop::option::weighted(0.3, (0..4000_u64, 1..=4_u32)));
+    // between a look and what is made of it, or at any time
+    let scaled = (prop_oneof![0..100_u64, 0..4000_u64], 1..=4_u32);
+    let at = prop_oneof![(0..120_usize).prop_map(At::Call), (0..15_usize).prop_map(At::Change)];
+    let runs = prop::collection::vec((at, fault()), 0..=3);
+    let wrong = (runs, any::<bool>(), prop::option::weighted(0.4, scaled));
     (world, wanted, wrong).prop_map(|(world, wanted, wrong)| {
         let (cluster, notices, seed, old) = world;
         let (kept, count, strategy, order, batch, new, bake, object) = wanted;
-        let (runs, scaled) = wrong;
+        let (runs, goes_back, scaled) = wrong;
+        // as many as before, or others
+        let count = count.or(old).unwrap_or(2);
         let scaled = scaled.map(|(at, count)| (Millis(at), count)).filter(|_| cluster);
-        Case { cluster, notices, seed, old, kept, count, strategy, order, batch, new, bake, object, runs, scaled }
+        Case {
+            cluster,
+            notices,
+            seed,
+            old,
+            kept,
+            count,
+            strategy,
+            order,
+            batch,
+            new,
+            bake,
+            object,
+            runs,
+            goes_back,
+            scaled,
+        }
     })
 }
 
@@ -83,6 +115,11 @@ pub(crate) fn release(id: &str) -> Release {
 impl Case {
     pub(crate) fn strategy(&self) -> &'static dyn Strategy {
         by_name(self.strategy).unwrap()
+    }
+
+    /// Whether nothing is wrong with the new release.
+    pub(crate) fn is_good(&self) -> bool {
+        self.new == Behaviour::GOOD
     }
 
     /// Whether the owner of the counts changes them meanwhile.
@@ -115,14 +152,19 @@ impl Case {
     fn promised(&self, old: u32) -> u32 {
         match (self.strategy, self.cluster, self.order) {
             ("recreate", ..) => 0,
-            // nobody's counts but its own: one more, or one less
-            ("rolling", true, Order::StartFirst) => old,
-            (_, _, Order::StartFirst) => old.min(self.count),
+            // nobody's counts but its own
+            (_, true, Order::StartFirst) => old,
+            (_, false, Order::StartFirst) => old.min(self.count),
+            ("rolling", cluster, Order::StopFirst) if !self.is_scaled() && (cluster || old == self.count) => {
+                old.saturating_sub(self.batch)
+            }
             (_, _, Order::StopFirst) => 0,
         }
     }
 
     pub(crate) fn spec(&self, world: &SimWorld) -> ServiceSpec {
+        // a cluster that stops first takes its time with each instance: it stops when nothing is sent there any more
+        let patience = Millis::from_secs(if self.cluster { 30 } else { 3 });
         let network = ObjectRef { target: "sim".into(), kind: "network".into(), name: "front".into() };
         ServiceSpec {
             release: release("web-2"),
@@ -131,7 +173,7 @@ impl Case {
             order: self.order,
             batch: Batch::Size(self.batch),
             check: Named::new("own", json!({})),
-            clocks: Clocks { healthy_by: Millis::from_secs(3), progress_by: Millis::from_secs(3), ..Clocks::default() },
+            clocks: Clocks { healthy_by: patience, progress_by: patience, ..Clocks::default() },
             smoke: Vec::new(),
             bake: self.bake,
             drain_by: Millis::from_secs(10),

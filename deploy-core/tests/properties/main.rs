@@ -15,7 +15,7 @@ fn config() -> ProptestConfig {
     let asked = ProptestConfig::default();
     let is_asked = |name| std::env::var_os(name).is_some();
     ProptestConfig {
-        cases: if is_asked("PROPTEST_CASES") { asked.cases } else { 96 },
+        cases: if is_asked("PROPTEST_CASES") { asked.cases } else { 256 },
         rng_seed: if is_asked("PROPTEST_RNG_SEED") { asked.rng_seed } else { RngSeed::Fixed(2026) },
         failure_persistence: None,
         max_shrink_iters: 200,

@@ -1,4 +1,4 @@
-use crate::case::Case;
+use crate::case::{At, Case};
 use deploy_core::{
     engine::{Finish, Options, Report, State},
     model::{End, Event, OnFailure, Plan, Undo},
@@ -47,36 +47,58 @@ async fn is_interrupted(scene: &SimScene) -> bool {
     state.is_some_and(|state| state.end().is_none())
 }
 
-/// The runs that something goes wrong in, each carrying on what the one before left, and one that nothing disturbs.
+/// The runs that something goes wrong in, each carrying on or undoing what the one before left, and one that nothing
+/// disturbs.
 pub(crate) async fn all_runs(case: &Case) -> Vec<String> {
     let scene = case.scene();
     let mut complaints = Vec::new();
-    let mut before = comparable(case, owned(scene.world()));
-    for (call, fault) in
-        case.runs.iter().map(Some).chain([None]).map(|run| run.map_or((0, None), |(c, f)| (*c, Some(*f))))
-    {
-        if !is_interrupted(&scene).await {
-            before = comparable(case, owned(scene.world()));
+    let (mut before, mut has_changed) = (comparable(case, owned(scene.world())), false);
+    for wrong in case.runs.iter().copied().map(Some).chain([None]) {
+        let is_interrupted = is_interrupted(&scene).await;
+        if !is_interrupted {
+            (before, has_changed) = (comparable(case, owned(scene.world())), false);
         }
         let faults = Faults::default();
-        fault.iter().for_each(|fault| faults.at(call, *fault));
+        match wrong {
+            Some((At::Call(index), fault)) => faults.at(index, fault),
+            Some((At::Change(number), fault)) => faults.nth(number, |call| call.kind.mutates(), fault),
+            None => {}
+        }
         let engine = faults.wrap(scene.deployer().await.unwrap()).engine().build();
         let options = Options::default();
         let request = scene.request();
-        let run = faults.run(engine.deploy(&request, case.strategy(), &options));
-        match timeout(PATIENCE, run).await {
-            Ok(Some(Ok(report))) => complaints.extend(misfit(case, &scene, &before, &report)),
-            Ok(Some(Err(error))) if fault.is_none() => complaints.push(format!("the last run: {error}")),
+        let run = async {
+            match is_interrupted && case.goes_back {
+                true => engine.abort(&options).await,
+                false => engine.deploy(&request, case.strategy(), &options).await,
+            }
+        };
+        let ended = timeout(PATIENCE, faults.run(run)).await;
+        has_changed |= faults.calls().iter().any(|call| changes(call.kind));
+        match ended {
+            Ok(Some(Ok(report))) => {
+                complaints.extend(misfit(case, &scene, &before, has_changed, &report));
+                let is_done = matches!(report.finish, Finish::Ended(End::Succeeded) | Finish::Unchanged);
+                if wrong.is_none() && !is_interrupted && case.is_good() && !is_done {
+                    complaints.push(format!("nothing was wrong with the last run: {:?}", report.finish));
+                }
+            }
+            Ok(Some(Err(error))) if wrong.is_none() => complaints.push(format!("the last run: {error}")),
             Ok(Some(Err(_)) | None) => {}
-            Err(_) => complaints.push(format!("{fault:?} at call {call}: it hung")),
+            Err(_) => complaints.push(format!("{wrong:?}: it hung")),
         }
     }
     complaints.extend(scene.complaints().await.unwrap());
     complaints
 }
 
+/// Whether such a call changes what runs, or where requests go.
+fn changes(kind: CallKind) -> bool {
+    kind.mutates() && !matches!(kind, CallKind::Store | CallKind::Adopt | CallKind::Prune)
+}
+
 /// What is wrong with the world after such an end.
-fn misfit(case: &Case, scene: &SimScene, before: &Owned, report: &Report) -> Option<String> {
+fn misfit(case: &Case, scene: &SimScene, before: &Owned, has_changed: bool, report: &Report) -> Option<String> {
     let now = comparable(case, owned(scene.world()));
     match &report.finish {
         Finish::Ended(End::Succeeded) | Finish::Unchanged => {
@@ -89,6 +111,7 @@ fn misfit(case: &Case, scene: &SimScene, before: &Owned, report: &Report) -> Opt
             let fits = alone && counted && routed;
             (!fits).then(|| format!("{:?} with {now}", report.finish))
         }
+        Finish::Ended(End::Cancelled { .. }) if has_changed => Some(format!("{:?} after a change", report.finish)),
         Finish::Ended(End::RolledBack { why } | End::Cancelled { why }) => {
             let (now, before) = (without_leftovers(now, before), without_leftovers(before.clone(), before));
             let fits = now == before && !why.is_empty();
