@@ -95,7 +95,8 @@ pub trait Target: Send + Sync {
         Ok(())
     }
 
-    /// Clears kept releases of a service except the newest `keep`, with their payloads. Outside a deployment's outcome.
+    /// Clears kept releases of a service except the newest `keep`, and the payloads of which nothing is there. Outside a
+    /// deployment's outcome.
     async fn prune(&self, _: &Cx, _: &ServiceName, _keep: usize) -> Result<(), TargetError> {
         Ok(())
     }

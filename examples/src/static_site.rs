@@ -99,10 +99,11 @@ impl Target for StaticSite {
     async fn prune(&self, cx: &Cx, _: &ServiceName, keep: usize) -> Result<(), TargetError> {
         let prune = |world: &mut World| {
             let idle = world.workloads.iter().filter(|there| there.asked == 0).rev(); // the last made first
-            for id in idle.skip(keep).map(|there| there.release.id.clone()).collect::<Vec<_>>() {
+            let gone: Vec<_> = idle.skip(keep).map(|there| there.release.id.clone()).collect();
+            world.workloads.retain(|there| !gone.contains(&there.release.id));
+            let stays: Vec<_> = world.workloads.iter().map(|there| &there.release.id).collect();
+            for id in world.stored.extract_if(.., |id| !stays.contains(&id)) {
                 there(fs::remove_file(self.path("store", &id)))?;
-                world.stored.remove(&id);
-                world.workloads.retain(|there| there.release.id != id);
             }
             Ok(())
         };

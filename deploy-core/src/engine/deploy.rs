@@ -9,7 +9,7 @@ use super::{
 use crate::{
     journal::{JournalError, Record},
     lease::{Grant, LeaseEnd, LeaseError},
-    model::{DeploymentId, End, Event, Expect, Fence, Millis, Payload, Plan, ReleaseId, ServiceName, ServiceSpec},
+    model::{DeploymentId, End, Event, Expect, Fence, Millis, Op, Payload, Plan, ReleaseId, ServiceName, ServiceSpec},
     model::{Standing, StepId, TargetId, World},
     observer::{Notice, Progress},
     strategy::{PlanInput, Strategy},
@@ -164,6 +164,11 @@ impl Engine {
             let world = self.world_now(&services(&plan)).await?;
             let basis = Expect { ready: plan.basis.clone(), done: Vec::new() };
             if let Standing::Conflict { expected, found } = basis.standing(&world) {
+                return Err(EngineError::Stale { expected, found });
+            }
+            if let Some(release) = unstored(&plan, payloads, &world) {
+                let expected = format!("the configuration of {release} in the target's store");
+                let found = "none, because another deployment has ended since".into();
                 return Err(EngineError::Stale { expected, found });
             }
             self.run_new(&held, plan.clone(), payloads, options).await
@@ -342,7 +347,7 @@ impl Engine {
             Some(end) => Finish::Ended(end.clone()),
             None => Finish::Suspended(state.suspended().unwrap_or("it waits").into()),
         };
-        if finish == Finish::Ended(End::Succeeded) {
+        if matches!(finish, Finish::Ended(End::Succeeded | End::RolledBack { .. } | End::Cancelled { .. })) {
             self.clear(state.plan(), held, deployment, options.keep).await;
         }
         Ok(Report { deployment: Some(deployment), finish })
@@ -376,6 +381,18 @@ impl Engine {
 
 /// How long clearing kept releases may take.
 const PRUNE_BY: Duration = Duration::from_secs(60);
+
+/// A release that the plan starts, and of which nobody has the configuration.
+fn unstored<'p>(plan: &'p Plan, payloads: &BTreeMap<ReleaseId, Payload>, world: &World) -> Option<&'p ReleaseId> {
+    let is_there = |release: &ReleaseId| payloads.contains_key(release) || world.stored.contains(release);
+    let is_started = |release: &ReleaseId| {
+        plan.steps.iter().any(|step| match &step.op {
+            Op::Ensure { workload, .. } | Op::Replace { workload, .. } => workload.release == *release,
+            _ => false,
+        })
+    };
+    plan.releases().map(|release| &release.id).find(|release| is_started(release) && !is_there(release))
+}
 
 async fn answered<T>(answer: impl Future<Output = Result<T, JournalError>>) -> Result<T, EngineError> {
     let answer = timeout(ANSWER_BY, answer).await;

@@ -2,10 +2,11 @@
 
 use crate::site::{deploy, end, engine, release, request, spec, world};
 use deploy_core::{
-    engine::{Interrupt, Options},
-    model::{End, Event, Millis, Outcome, Plan, Undo},
+    engine::{EngineError, Interrupt, Options},
+    model::{DeploymentId, End, Event, Millis, Outcome, Payload, Plan, Undo},
     observer::Notice,
     strategy::Rolling,
+    target::Cx,
     testing::{
         Behaviour, SimWorld,
         faults::{CallKind, Fault, Faults},
@@ -13,7 +14,7 @@ use deploy_core::{
     },
 };
 use std::sync::Arc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// A deployment of `web-1` as it runs, which a person takes back once that step has ended.
 async fn taken_back_after(world: &SimWorld, step: &'static str) -> End {
@@ -110,4 +111,34 @@ fn a_barrier_that_coincided_keeps_nobody() {
         assert!(matches!(end, End::Cancelled { .. }), "{end:?}");
     })
     .unwrap();
+}
+
+/// Its secrets lie in it.
+#[test]
+fn what_was_taken_back_leaves_no_configuration_behind() {
+    virtual_time(async {
+        let world = world();
+        let stored = async || world.deployer().target.observe(&["web".into()]).await.unwrap().stored;
+        world.behave(&"web-2".into(), Behaviour::never_healthy());
+        store(&world, "web-2").await;
+        let plan = engine(world.deployer()).plan(&[spec(&world, "web-2", 2)], &Rolling).await.unwrap();
+        assert_eq!(stored().await.len(), 2);
+        let end = end(deploy(&engine(world.deployer()), spec(&world, "web-2", 2)).await);
+        assert!(matches!(end, End::RolledBack { .. } | End::Cancelled { .. }), "{end:?}");
+        assert_eq!(stored().await, ["web-1".into()].into());
+        // who made a plan upon it is told before anything is changed
+        let refused = engine(world.deployer()).run_plan(plan, &[].into(), &Options::default()).await;
+        assert!(matches!(refused, Err(EngineError::Stale { .. })), "{refused:?}");
+    })
+    .unwrap();
+}
+
+/// Stores a release's configuration, as whoever makes a plan for later does.
+async fn store(world: &SimWorld, id: &str) {
+    let deployer = world.deployer();
+    let fence = deployer.lease.take("a planner").await.unwrap().fence;
+    let deadline = Instant::now() + Millis::from_secs(30).duration();
+    let cx = Cx { deployment: DeploymentId(0), step: "plan".into(), fence, deadline };
+    deployer.target.store(&cx, &release(id), &Payload::new("configuration")).await.unwrap();
+    deployer.lease.free(fence).await.unwrap();
 }

@@ -30,6 +30,7 @@ cases! { "sets":
     "where nothing is replaced in place, that is refused for good" => no_replace,
     "nothing of another service is reported" => other_service,
     "prune leaves what runs and the newest kept" => prune,
+    "prune drops a payload of which nothing is there" => prune_payloads,
 }
 
 fn ordinals(instances: &[crate::model::Instance]) -> Vec<u32> {
@@ -241,6 +242,20 @@ async fn other_service(stage: &Stage<'_>) -> Result<(), Miss> {
     let other = crate::model::ServiceName::new("nothing-of-this-name");
     let there = stage.target().observe(&[other]).await?.workloads;
     expect(there.is_empty(), "no set", there)
+}
+
+async fn prune_payloads(stage: &Stage<'_>) -> Result<(), Miss> {
+    stage.start(&stage.old).await?;
+    remove(stage, &stage.old, true).await?;
+    stage.target().prune(&stage.cx("prune"), stage.service(), 1).await?;
+    let stored = stage.world().await?.stored;
+    expect(stored.contains(&stage.old.release.id), "the payload of the kept release", &stored)?;
+    let new = !stored.contains(&stage.new.release.id);
+    stage.target().prune(&stage.cx("prune"), stage.service(), 0).await?;
+    match stage.world().await?.workload(&stage.old.set) {
+        Some(_) => not_applicable("it clears nothing"),
+        None => expect(new, "no payload of what was never started", &stored),
+    }
 }
 
 async fn prune(stage: &Stage<'_>) -> Result<(), Miss> {

@@ -121,8 +121,9 @@ impl State {
         idle.sort();
         for (_, workload) in idle.iter().rev().skip(keep) {
             self.sets.remove(workload);
-            self.stored.remove(&workload.release);
         }
+        let is_there = |id: &_| self.sets.keys().any(|workload| workload.release == *id);
+        self.stored.retain(|id, release| release.service != *service || is_there(id));
         Ok(())
     }
 }
