@@ -6,6 +6,7 @@ use super::{
     free_port,
     instance::names,
     place::TargetName,
+    recipe::Image,
     traffic::{self, Judgement, REPEATS, cells, judge, seconds},
 };
 use std::{collections::BTreeSet, net::TcpListener};
@@ -87,7 +88,7 @@ async fn attempt(
         let recipe = Recipe {
             fault: case.fault.map(Into::into),
             restart: case.restart.map(Into::into),
-            image_exists: case.what != What::Image,
+            image: if case.what == What::Image { Image::Missing } else { Image::There },
             further_port: (case.what == What::Port).then_some(port),
             ..Recipe::good(project.next_version())
         };

@@ -1,6 +1,11 @@
 //! Where a project is deployed, seen from outside.
 
-use super::{Instance, ShowError, docker::Docker, local::Local, recipe::Recipe};
+use super::{
+    Instance, ShowError,
+    docker::Docker,
+    local::Local,
+    recipe::{Image, Recipe},
+};
 use clap::ValueEnum;
 use std::{
     collections::{BTreeSet, HashMap},
@@ -84,7 +89,7 @@ impl Place {
     /// Where the place refuses.
     pub async fn prepare(&self, recipe: &Recipe) -> Result<(), ShowError> {
         match self {
-            Self::Docker(docker) if recipe.image_exists => docker.tag(&recipe.version).await,
+            Self::Docker(docker) if recipe.image == Image::There => docker.tag(&recipe.version).await,
             Self::Docker(_) | Self::Local(_) => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use super::{
     local::Local,
     local_deployer,
     place::{Place, TargetName},
-    recipe::LocalRecipe,
+    recipe::{Image, LocalRecipe},
 };
 use deploy_cli::testing::KILL_AFTER;
 use deploy_core::model::{DeploymentId, End};
@@ -166,6 +166,11 @@ impl Project {
     /// Where the file can't be written or the image not be tagged.
     pub async fn write(&self, recipe: &Recipe) -> Result<(), ShowError> {
         self.place.prepare(recipe).await?;
+        if recipe.image == Image::Built {
+            let (program, version) = (self.home.path().join("deploy"), self.home.path().join("version"));
+            let copied = if program.exists() { Ok(0) } else { fs::copy(&self.deploy, program) };
+            copied.and_then(|_| fs::write(version, &recipe.version)).map_err(ShowError::io("write what is built"))?;
+        }
         let text = match &self.place {
             Place::Docker(_) => {
                 let image = format!("{}:{}", self.name, recipe.version);

@@ -37,8 +37,19 @@ pub struct Recipe {
     pub batch: Option<u32>,
     /// A further port of this machine to publish.
     pub further_port: Option<u16>,
-    /// Whether the image is there.
-    pub image_exists: bool,
+    /// Where the image comes from.
+    pub image: Image,
+}
+
+/// Where an image comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Image {
+    /// It is there.
+    There,
+    /// It is nowhere.
+    Missing,
+    /// `deploy up` builds it: it copies the executable and a file with the version, the least that a new version needs.
+    Built,
 }
 
 impl Recipe {
@@ -50,13 +61,19 @@ impl Recipe {
             restart: None,
             batch: None,
             further_port: None,
-            image_exists: true,
+            image: Image::There,
         }
     }
 
     /// A version in which this goes wrong.
     pub fn broken(version: impl Into<String>, fault: impl Into<String>) -> Self {
         Self { fault: Some(fault.into()), ..Self::good(version) }
+    }
+
+    /// With an image that `deploy up` builds.
+    pub fn built(mut self) -> Self {
+        self.image = Image::Built;
+        self
     }
 
     /// With so many instances at a time.
@@ -86,7 +103,7 @@ impl Recipe {
         if let Some(batch) = self.batch {
             deploy["update_config"] = json!({ "parallelism": batch });
         }
-        json!({
+        let mut file = json!({
             "name": project,
             "services": {
                 "web": {
@@ -105,6 +122,11 @@ impl Recipe {
                     "deploy": deploy,
                 },
             },
-        })
+        });
+        if self.image == Image::Built {
+            let dockerfile = "FROM scratch\nCOPY deploy version /\nENTRYPOINT [\"/deploy\"]\n";
+            file["services"]["web"]["build"] = json!({ "context": ".", "dockerfile_inline": dockerfile });
+        }
+        file
     }
 }
