@@ -112,7 +112,8 @@ impl Client {
         }
     }
 
-    /// Sends the request to an instance, and once more to another where that can't do harm.
+    /// Sends the request to an instance, and again where that can't do harm: on a new connection in place of one that had
+    /// been idle, and once to another instance.
     async fn exchange(
         &self,
         mut request: Request<RequestBody>,
