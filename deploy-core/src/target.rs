@@ -71,6 +71,12 @@ pub trait Target: Send + Sync {
     /// Stops the set, in good order; then removes it, or keeps it so that `ensure` brings it back quickly.
     async fn remove(&self, cx: &Cx, workload: &WorkloadRef, keep: bool) -> Result<(), TargetError>;
 
+    /// Takes a payload out of the store; it may be gone already. Asked for what a deployment stored that was taken back, once
+    /// nothing of that release is there. Outside a deployment's outcome.
+    async fn discard(&self, _: &Cx, _: &ReleaseId) -> Result<(), TargetError> {
+        Ok(())
+    }
+
     /// Asks from where the traffic flows; the deployer may be on another machine.
     fn prober(&self) -> &dyn Prober;
 
@@ -95,8 +101,7 @@ pub trait Target: Send + Sync {
         Ok(())
     }
 
-    /// Clears kept releases of a service except the newest `keep`, and the payloads of which nothing is there. Outside a
-    /// deployment's outcome.
+    /// Clears kept releases of a service except the newest `keep`, with their payloads. Outside a deployment's outcome.
     async fn prune(&self, _: &Cx, _: &ServiceName, _keep: usize) -> Result<(), TargetError> {
         Ok(())
     }

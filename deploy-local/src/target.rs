@@ -106,6 +106,10 @@ impl Target for LocalTarget {
         Ok(())
     }
 
+    async fn discard(&self, cx: &Cx, release: &ReleaseId) -> Result<(), TargetError> {
+        self.shared.agent.discard(cx.fence, release).await.map_err(agent)
+    }
+
     async fn prune(&self, cx: &Cx, service: &ServiceName, keep: usize) -> Result<(), TargetError> {
         self.shared.prune(cx, service, keep).await
     }

@@ -99,11 +99,10 @@ impl Target for StaticSite {
     async fn prune(&self, cx: &Cx, _: &ServiceName, keep: usize) -> Result<(), TargetError> {
         let prune = |world: &mut World| {
             let idle = world.workloads.iter().filter(|there| there.asked == 0).rev(); // the last made first
-            let gone: Vec<_> = idle.skip(keep).map(|there| there.release.id.clone()).collect();
-            world.workloads.retain(|there| !gone.contains(&there.release.id));
-            let stays: Vec<_> = world.workloads.iter().map(|there| &there.release.id).collect();
-            for id in world.stored.extract_if(.., |id| !stays.contains(&id)) {
+            for id in idle.skip(keep).map(|there| there.release.id.clone()).collect::<Vec<_>>() {
                 there(fs::remove_file(self.path("store", &id)))?;
+                world.stored.remove(&id);
+                world.workloads.retain(|there| there.release.id != id);
             }
             Ok(())
         };

@@ -77,10 +77,10 @@ const ADOPT_BY: Duration = Duration::from_secs(120);
 
 /// A lease, and what is wished under it while no person wishes anything.
 #[derive(Clone)]
-struct Held {
-    grant: Grant,
+pub(super) struct Held {
+    pub(super) grant: Grant,
     wish: Wish,
-    under_way: UnderWay,
+    pub(super) under_way: UnderWay,
 }
 
 impl Held {
@@ -168,7 +168,7 @@ impl Engine {
             }
             if let Some(release) = unstored(&plan, payloads, &world) {
                 let expected = format!("the configuration of {release} in the target's store");
-                let found = "none, because another deployment has ended since".into();
+                let found = "none".into();
                 return Err(EngineError::Stale { expected, found });
             }
             self.run_new(&held, plan.clone(), payloads, options).await
@@ -226,7 +226,7 @@ impl Engine {
     }
 
     /// Renews the lease while something is done.
-    async fn keeping<T>(&self, grant: Grant, work: impl Future<Output = T>) -> Result<T, EngineError> {
+    pub(super) async fn keeping<T>(&self, grant: Grant, work: impl Future<Output = T>) -> Result<T, EngineError> {
         tokio::select! {
             biased;
             error = keep_lease(self, grant) => Err(error),
@@ -347,40 +347,12 @@ impl Engine {
             Some(end) => Finish::Ended(end.clone()),
             None => Finish::Suspended(state.suspended().unwrap_or("it waits").into()),
         };
-        if matches!(finish, Finish::Ended(End::Succeeded | End::RolledBack { .. } | End::Cancelled { .. })) {
+        if finish == Finish::Ended(End::Succeeded) {
             self.clear(state.plan(), held, deployment, options.keep).await;
         }
         Ok(Report { deployment: Some(deployment), finish })
     }
-
-    /// Clears kept releases: what fails here is told, and changes no outcome.
-    async fn clear(&self, plan: &Plan, held: &Held, deployment: DeploymentId, keep: usize) {
-        let behalf = Behalf { deployment, fence: held.grant.fence, under_way: held.under_way.clone() };
-        if self.keeping(held.grant, self.prune(plan, behalf, keep)).await.is_err() {
-            let text = "earlier releases may still be there: somebody else deploys now, and tries again".into();
-            self.tell(Progress::Warning { text });
-        }
-    }
-
-    async fn prune(&self, plan: &Plan, behalf: Behalf, keep: usize) {
-        let deadline = Instant::now() + PRUNE_BY;
-        let cx = behalf.cx(&StepId::new("prune"), deadline);
-        for service in services(plan) {
-            let prune = behalf.under_way.call(self.target.prune(&cx, &service, keep));
-            let pruned = timeout_at(deadline, prune).await;
-            let why = match pruned {
-                Ok(Ok(())) => continue,
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "it took too long".into(),
-            };
-            let text = format!("earlier releases of {service} are still there: {why}; the next deployment tries again");
-            self.tell(Progress::Warning { text });
-        }
-    }
 }
-
-/// How long clearing kept releases may take.
-const PRUNE_BY: Duration = Duration::from_secs(60);
 
 /// A release that the plan starts, and of which nobody has the configuration.
 fn unstored<'p>(plan: &'p Plan, payloads: &BTreeMap<ReleaseId, Payload>, world: &World) -> Option<&'p ReleaseId> {

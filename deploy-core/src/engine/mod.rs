@@ -5,6 +5,7 @@
 //! The engine's only output is a stream of [`Notice`](crate::observer::Notice)s.
 
 mod check;
+mod clear;
 mod decide;
 mod deploy;
 mod error;

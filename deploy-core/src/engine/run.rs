@@ -6,7 +6,7 @@ use super::{
 use crate::{
     journal::Record,
     lease::{Grant, LeaseError},
-    model::{Event, GuardId, Op, Outcome, Payload, ReleaseId, Step, StepId, Watch},
+    model::{End, Event, GuardId, Op, Outcome, Payload, ReleaseId, Step, StepId, Watch},
     observer::{Notice, Progress},
 };
 use futures_util::{
@@ -104,6 +104,13 @@ impl<'e> Run<'e> {
                     return Ok(self.state);
                 }
                 Decision::End(end) => {
+                    if matches!(end, End::RolledBack { .. } | End::Cancelled { .. }) {
+                        tokio::select! {
+                            biased;
+                            error = &mut lost => return Err(error),
+                            () = self.engine.discard_stored(&self.state, &self.behalf) => {}
+                        }
+                    }
                     self.append(Event::Ended(end)).await?;
                     return Ok(self.state);
                 }

@@ -94,7 +94,7 @@ pub(crate) async fn all_runs(case: &Case) -> Vec<String> {
 
 /// Whether such a call changes what runs, or where requests go.
 fn changes(kind: CallKind) -> bool {
-    kind.mutates() && !matches!(kind, CallKind::Store | CallKind::Adopt | CallKind::Prune)
+    kind.mutates() && !matches!(kind, CallKind::Store | CallKind::Adopt | CallKind::Discard | CallKind::Prune)
 }
 
 /// What is wrong with the world after such an end.

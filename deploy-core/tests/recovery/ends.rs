@@ -1,6 +1,6 @@
 //! What a deployment says at its end is true.
 
-use crate::site::{deploy, end, engine, release, request, spec, world};
+use crate::site::{deploy, deploy_with, end, engine, release, request, spec, world};
 use deploy_core::{
     engine::{EngineError, Interrupt, Options},
     model::{DeploymentId, End, Event, Millis, Outcome, Payload, Plan, Undo},
@@ -119,26 +119,39 @@ fn what_was_taken_back_leaves_no_configuration_behind() {
     virtual_time(async {
         let world = world();
         let stored = async || world.deployer().target.observe(&["web".into()]).await.unwrap().stored;
-        world.behave(&"web-2".into(), Behaviour::never_healthy());
-        store(&world, "web-2").await;
-        let plan = engine(world.deployer()).plan(&[spec(&world, "web-2", 2)], &Rolling).await.unwrap();
+        for (id, behaviour) in [("web-2", Behaviour::never_healthy()), ("web-3", Behaviour::exits_at_once())] {
+            world.behave(&id.into(), behaviour);
+            let end = end(deploy(&engine(world.deployer()), spec(&world, id, 2)).await);
+            assert!(matches!(end, End::RolledBack { .. } | End::Cancelled { .. }), "{end:?}");
+            assert_eq!(stored().await, ["web-1".into()].into());
+        }
+        // whoever crashes just before leaves it to the next one
+        let faults = Faults::default();
+        faults.once(|call| call.kind == CallKind::Discard, Fault::CrashBefore);
+        assert!(deploy_with(&world, &faults, spec(&world, "web-2", 2)).await.is_none());
         assert_eq!(stored().await.len(), 2);
-        let end = end(deploy(&engine(world.deployer()), spec(&world, "web-2", 2)).await);
-        assert!(matches!(end, End::RolledBack { .. } | End::Cancelled { .. }), "{end:?}");
+        engine(world.deployer()).resume(&Options::default()).await.unwrap();
         assert_eq!(stored().await, ["web-1".into()].into());
-        // who made a plan upon it is told before anything is changed
-        let refused = engine(world.deployer()).run_plan(plan, &[].into(), &Options::default()).await;
-        assert!(matches!(refused, Err(EngineError::Stale { .. })), "{refused:?}");
     })
     .unwrap();
 }
 
-/// Stores a release's configuration, as whoever makes a plan for later does.
-async fn store(world: &SimWorld, id: &str) {
-    let deployer = world.deployer();
-    let fence = deployer.lease.take("a planner").await.unwrap().fence;
-    let deadline = Instant::now() + Millis::from_secs(30).duration();
-    let cx = Cx { deployment: DeploymentId(0), step: "plan".into(), fence, deadline };
-    deployer.target.store(&cx, &release(id), &Payload::new("configuration")).await.unwrap();
-    deployer.lease.free(fence).await.unwrap();
+/// Somebody made it, had the configuration stored, and took the project down then.
+#[test]
+fn a_plan_whose_configuration_is_gone_is_refused_before_any_change() {
+    virtual_time(async {
+        let world = world();
+        let deployer = world.deployer();
+        let fence = deployer.lease.take("a planner").await.unwrap().fence;
+        let deadline = Instant::now() + Millis::from_secs(30).duration();
+        let cx = Cx { deployment: DeploymentId(0), step: "plan".into(), fence, deadline };
+        deployer.target.store(&cx, &release("web-2"), &Payload::new("configuration")).await.unwrap();
+        let plan = engine(world.deployer()).plan(&[spec(&world, "web-2", 2)], &Rolling).await.unwrap();
+        deployer.target.discard(&cx, &"web-2".into()).await.unwrap();
+        deployer.lease.free(fence).await.unwrap();
+        let refused = engine(world.deployer()).run_plan(plan, &[].into(), &Options::default()).await;
+        assert!(matches!(refused, Err(EngineError::Stale { .. })), "{refused:?}");
+        assert_eq!(world.asked(&"web".into()).len(), 1);
+    })
+    .unwrap();
 }

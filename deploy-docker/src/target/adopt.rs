@@ -41,8 +41,7 @@ impl Handle {
         at_once(AT_ONCE, changes).await.map(drop)
     }
 
-    /// Clears the kept releases of a service but the newest, the payloads of which there is no container, and what its
-    /// proxy had for their sake.
+    /// Clears the kept releases of a service but the newest, with their payloads, and what its proxy had for their sake.
     pub(crate) async fn clear(&self, cx: &Cx, service: &ServiceName, keep: usize) -> Result<(), TargetError> {
         let all = self.listed(cx.fence).await?;
         let of_service = |one: &&Container| one.kind() == labels::INSTANCE && one.service().as_ref() == Some(service);
@@ -64,14 +63,8 @@ impl Handle {
         let mut gone: Vec<&Container> = stood_for(&all, |one| of_service(&one)).collect();
         surplus.iter().for_each(|release| gone.extend(&releases[*release]));
         self.remove_all(gone.into_iter()).await?;
-        let agent = self.agent().await?;
-        let stays = |release: &ReleaseId| releases.contains_key(release) && !surplus.contains(&release);
-        let is_of_service =
-            |release: &ReleaseId| release.as_str().rsplit_once('-').is_some_and(|(name, _)| name == service.as_str());
-        for release in agent.stored().await.map_err(agent_error)? {
-            if is_of_service(&release) && !stays(&release) {
-                agent.discard(cx.fence, &release).await.map_err(agent_error)?;
-            }
+        for release in surplus {
+            self.agent().await?.discard(cx.fence, release).await.map_err(agent_error)?;
         }
         self.settle_proxy(&all, service).await
     }

@@ -21,7 +21,10 @@ use async_trait::async_trait;
 use bollard::query_parameters::LogsOptions;
 use deploy_core::{
     lease::LeaseEnd,
-    model::{Capabilities, Instance, Object, ObjectRef, Payload, Release, ServiceName, TargetId, WorkloadRef, World},
+    model::{
+        Capabilities, Instance, Object, ObjectRef, Payload, Release, ReleaseId, ServiceName, TargetId, WorkloadRef,
+        World,
+    },
     prober::Prober,
     target::{Cx, Target, TargetError},
 };
@@ -105,6 +108,10 @@ impl Target for DockerTarget {
 
     async fn adopt(&self, cx: &Cx, _: LeaseEnd) -> Result<(), TargetError> {
         self.handle.take_over(cx).await
+    }
+
+    async fn discard(&self, cx: &Cx, release: &ReleaseId) -> Result<(), TargetError> {
+        self.handle.agent().await?.discard(cx.fence, release).await.map_err(agent_error)
     }
 
     async fn prune(&self, cx: &Cx, service: &ServiceName, keep: usize) -> Result<(), TargetError> {

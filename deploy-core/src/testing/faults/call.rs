@@ -27,6 +27,7 @@ pub enum CallKind {
     Apply,
     Delete,
     Adopt,
+    Discard,
     Prune,
     Logs,
     Probe,
@@ -43,8 +44,8 @@ pub enum CallKind {
 impl CallKind {
     /// Whether it changes what a deployment is about, so that it may be called again in the same words.
     pub fn mutates(self) -> bool {
-        use CallKind::{Adopt, Apply, Delete, Drain, Ensure, Prune, Remove, Replace, Route, Store};
-        matches!(self, Store | Ensure | Remove | Replace | Apply | Delete | Adopt | Prune | Route | Drain)
+        use CallKind::{Adopt, Apply, Delete, Discard, Drain, Ensure, Prune, Remove, Replace, Route, Store};
+        matches!(self, Store | Ensure | Remove | Replace | Apply | Delete | Adopt | Discard | Prune | Route | Drain)
     }
 }
 

@@ -92,6 +92,12 @@ impl Target for FaultyTarget {
         self.faults.call(CallKind::Adopt, "", Some(&cx.step), perform).await
     }
 
+    async fn discard(&self, cx: &Cx, release: &ReleaseId) -> Result<(), TargetError> {
+        let inner = &self.inner;
+        let perform = own!(inner, cx, release => inner.discard(&cx, &release));
+        self.faults.call(CallKind::Discard, release, Some(&cx.step), perform).await
+    }
+
     async fn prune(&self, cx: &Cx, service: &ServiceName, keep: usize) -> Result<(), TargetError> {
         let inner = &self.inner;
         let perform = own!(inner, cx, service => inner.prune(&cx, &service, keep));

@@ -4,7 +4,7 @@ use super::{
     violation::Breach,
 };
 use crate::{
-    model::{Object, ObjectRef, Release, ServiceName, WorkloadRef},
+    model::{Object, ObjectRef, Release, ReleaseId, ServiceName, WorkloadRef},
     target::{Cx, TargetError},
 };
 
@@ -110,6 +110,12 @@ impl State {
     }
 
     /// Forgets the releases of a service of which nothing is asked for and nothing routed, but the newest ones.
+    pub(super) fn discard(&mut self, cx: &Cx, release: &ReleaseId) -> Result<(), TargetError> {
+        self.admit(cx)?;
+        self.stored.remove(release);
+        Ok(())
+    }
+
     pub(super) fn prune(&mut self, cx: &Cx, service: &ServiceName, keep: usize) -> Result<(), TargetError> {
         self.admit(cx)?;
         let used = |workload: &WorkloadRef, set: &Set| {
@@ -121,9 +127,8 @@ impl State {
         idle.sort();
         for (_, workload) in idle.iter().rev().skip(keep) {
             self.sets.remove(workload);
+            self.stored.remove(&workload.release);
         }
-        let is_there = |id: &_| self.sets.keys().any(|workload| workload.release == *id);
-        self.stored.retain(|id, release| release.service != *service || is_there(id));
         Ok(())
     }
 }

@@ -126,6 +126,10 @@ impl Target for SimTarget {
         self.change(cx, "adopt".into(), |state| state.adopt(cx, before)).await
     }
 
+    async fn discard(&self, cx: &Cx, release: &ReleaseId) -> Result<(), TargetError> {
+        self.change(cx, format!("discard {release}"), |state| state.discard(cx, release)).await
+    }
+
     async fn prune(&self, cx: &Cx, service: &ServiceName, keep: usize) -> Result<(), TargetError> {
         self.change(cx, format!("prune {service}"), |state| state.prune(cx, service, keep)).await
     }
