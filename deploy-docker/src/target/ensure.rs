@@ -52,6 +52,7 @@ impl Handle {
         }
         result?;
         self.remove_all(homeless.into_iter()).await?;
+        self.remove_all(plan.stood_for.into_iter()).await?;
         // a stop that was interrupted left them without one
         let policy = restart_policy(definition);
         at_once(AT_ONCE, live.iter().map(|one| self.set_restart(&one.name, policy.clone()))).await?;
@@ -156,12 +157,15 @@ struct Additions<'a> {
     kept: Vec<&'a Container>,
     /// Ordinals of instances that are made.
     missing: Vec<u32>,
+    /// Stand-ins whose instances are there then.
+    stood_for: Vec<&'a Container>,
 }
 
 impl<'a> Additions<'a> {
     /// Kept instances with the lowest ordinals first; then the lowest free ordinals.
     fn plan(live: &[&Container], kept: &[&'a Container], count: u32) -> Self {
-        let mut kept: Vec<_> = kept.iter().filter(|one| one.is_by_compose()).copied().collect();
+        let (mut kept, stand_ins): (Vec<&Container>, Vec<&Container>) =
+            kept.iter().partition(|one| one.is_by_compose());
         let mut taken: BTreeSet<u32> = live.iter().map(|one| one.ordinal()).collect();
         let wanted = (count as usize).saturating_sub(live.len());
         kept.retain(|one| !taken.contains(&one.ordinal()));
@@ -169,8 +173,11 @@ impl<'a> Additions<'a> {
         kept.dedup_by_key(|one| one.ordinal());
         kept.truncate(wanted);
         taken.extend(kept.iter().map(|one| one.ordinal()));
-        let missing = (1..).filter(|ordinal| !taken.contains(ordinal)).take(wanted - kept.len()).collect();
-        Self { kept, missing }
+        let missing = (1..).filter(|ordinal| !taken.contains(ordinal)).take(wanted - kept.len());
+        let missing: Vec<_> = missing.collect();
+        taken.extend(&missing);
+        let stood_for = stand_ins.into_iter().filter(|one| taken.contains(&one.ordinal())).collect();
+        Self { kept, missing, stood_for }
     }
 }
 
@@ -179,18 +186,22 @@ mod tests {
     use super::*;
     use crate::{container::testing::instance, labels};
 
-    /// Ordinals of what is started again, and made.
-    fn plan(live: &[u32], kept: &[u32], count: u32, by_compose: bool) -> (Vec<u32>, Vec<u32>) {
+    /// Ordinals of what is started again, made, and stood for no longer.
+    fn plan(live: &[u32], kept: &[u32], count: u32, by_compose: bool) -> [Vec<u32>; 3] {
         let ours: &[_] = if by_compose { &[] } else { &[(labels::PROJECT, "shop")] };
         let made = |ordinals: &[u32]| ordinals.iter().map(|one| instance(*one, ours)).collect::<Vec<_>>();
         let (live, kept) = (made(live), made(kept));
         let plan = Additions::plan(&live.iter().collect::<Vec<_>>(), &kept.iter().collect::<Vec<_>>(), count);
-        (plan.kept.into_iter().map(Container::ordinal).collect(), plan.missing)
+        let ordinals = |set: Vec<&Container>| set.into_iter().map(Container::ordinal).collect();
+        [ordinals(plan.kept), plan.missing, ordinals(plan.stood_for)]
     }
 
     #[test]
     fn composes_kept_ones_are_started_first_and_gaps_are_filled() {
-        let plan = |live: &[u32], kept: &[u32], count: u32| plan(live, kept, count, true);
+        let plan = |live: &[u32], kept: &[u32], count: u32| {
+            let [kept, missing, _] = plan(live, kept, count, true);
+            (kept, missing)
+        };
         assert_eq!(plan(&[], &[], 3), (vec![], vec![1, 2, 3]));
         assert_eq!(plan(&[2], &[4, 3, 1], 3), (vec![1, 3], vec![]));
         assert_eq!(plan(&[2], &[3], 4), (vec![3], vec![1, 4]));
@@ -199,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn a_stand_in_is_never_started() {
-        assert_eq!(plan(&[], &[1, 2], 2, false), (vec![], vec![1, 2]));
-        assert_eq!(plan(&[1], &[1, 2, 3], 2, false), (vec![], vec![2]));
+    fn stand_ins_go_when_their_instances_are_there() {
+        assert_eq!(plan(&[], &[1, 2], 2, false), [vec![], vec![1, 2], vec![1, 2]]);
+        assert_eq!(plan(&[1], &[1, 2, 3], 2, false), [vec![], vec![2], vec![1, 2]]);
     }
 }

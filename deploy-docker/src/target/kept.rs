@@ -48,9 +48,8 @@ impl Handle {
     }
 }
 
-/// What stands for an instance that is there again, of these places.
-///
-/// It isn't taken away as soon as that is so: a way back would take so much longer, and while the others stop there is time.
+/// What stands for an instance that is there again, of these places: whoever brought it back was killed before it took the
+/// stand-in away.
 pub(super) fn stood_for(all: &[Container], of: impl Fn(&Container) -> bool) -> impl Iterator<Item = &Container> {
     let is_there = |stand_in: &Container| all.iter().any(|one| one.is_live() && one.is_same_place(stand_in));
     all.iter().filter(move |one| one.is_kept() && !one.is_by_compose() && of(one) && is_there(one))

@@ -8,7 +8,7 @@ use bollard::query_parameters as query;
 use deploy_core::{
     engine::{Finish, Options, Request},
     model::End,
-    strategy::{BlueGreen, Rolling},
+    strategy::{BlueGreen, Recreate, Rolling, Strategy},
 };
 use futures_util::TryStreamExt;
 
@@ -21,9 +21,13 @@ fn web(port: u16, version: &str, more: &str) -> String {
 
 /// Deploys 1, then something broken; yields why it was taken back.
 async fn taken_back(ground: &Ground, port: u16, broken: &str) -> String {
+    taken_back_by(&BlueGreen, ground, port, broken).await
+}
+
+async fn taken_back_by(strategy: &dyn Strategy, ground: &Ground, port: u16, broken: &str) -> String {
     let report = ground.deploy(&web(port, "1", ""), &Rolling).await;
     assert_eq!(report.finish, Finish::Ended(End::Succeeded));
-    let report = ground.deploy(broken, &BlueGreen).await;
+    let report = ground.deploy(broken, strategy).await;
     assert_eq!(get(port).await.as_deref(), Some("1"));
     let Finish::Ended(End::RolledBack { why }) = report.finish else { panic!("{report:?}") };
     let left: Vec<_> = ground.containers().await.into_iter().map(|(name, _)| name).collect();
@@ -37,6 +41,16 @@ async fn one_that_exits_is_given_up_at_once() {
     let Some(ground) = Ground::new().await else { return };
     let port = free_port();
     let why = taken_back(&ground, port, &web(port, "2", "START_MS: '60000', EXIT_MS: '1'")).await;
+    assert!(why.contains("exited with status 3"), "{why}");
+}
+
+/// The old instance was stopped and kept by then: nothing stands for it once it runs again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stopped_first_comes_back_and_is_kept_no_longer() {
+    let Some(ground) = Ground::new().await else { return };
+    let port = free_port();
+    let broken = web(port, "2", "START_MS: '60000', EXIT_MS: '1'");
+    let why = taken_back_by(&Recreate, &ground, port, &broken).await;
     assert!(why.contains("exited with status 3"), "{why}");
 }
 
