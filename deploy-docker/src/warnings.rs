@@ -27,6 +27,14 @@ impl Warnings {
         }
     }
 
+    /// Takes up something that people should know.
+    pub(crate) fn note(&self, text: String) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.words.insert(text.clone()) {
+            heard.untold.push(text);
+        }
+    }
+
     /// What wasn't told yet.
     pub(crate) fn untold(&self) -> Vec<String> {
         take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).untold)

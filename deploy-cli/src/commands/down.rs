@@ -17,6 +17,7 @@ use std::io::Write;
 /// What couldn't be removed; the same command goes on.
 pub async fn down(place: &Place, args: &DownArgs, output: Output) -> Result<Exit, CommandError> {
     let data = tear_down(place, args.lease_wait, args.volumes).await?;
+    place.target.warnings().iter().for_each(|text| eprintln!("{text}"));
     Ok(is_down(&place.project, args.volumes, &data, output))
 }
 

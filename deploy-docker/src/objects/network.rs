@@ -94,8 +94,15 @@ impl Handle {
 
     pub(crate) async fn delete_network(&self, name: &str) -> Result<(), TargetError> {
         match self.docker().remove_network(name).await {
-            // gone already, or somebody else's containers use it
-            Err(error) if matches!(status(&error), Some(403 | 404 | 409)) => Ok(()),
+            // gone already
+            Err(error) if status(&error) == Some(404) => Ok(()),
+            // somebody else's containers use it, or the Engine has lost count of them
+            Err(error) if matches!(status(&error), Some(403 | 409)) => {
+                self.warnings.note(format!(
+                    "the network {name} stays, because something still uses it: later, `docker network rm {name}` removes it"
+                ));
+                Ok(())
+            }
             answer => answer.tried(|| format!("remove the network {name}")),
         }
     }

@@ -1,7 +1,10 @@
 //! Taking a project away.
 
 use crate::ground::{Ground, free_port, get};
-use bollard::query_parameters as query;
+use bollard::{
+    models::{ContainerCreateBody, HostConfig},
+    query_parameters as query,
+};
 use deploy_core::{engine::Finish, model::End, strategy::Rolling};
 use deploy_docker::DockerProject;
 
@@ -94,5 +97,29 @@ async fn a_service_that_the_file_no_longer_has_is_named() {
         "{without}"
     );
     assert_eq!(notes(&format!("{web}{worker}    profiles: [night]\n")).await, [""; 0], "it is in the file");
+    ground.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_somebody_else_uses_stays_and_is_named() {
+    let Some(ground) = Ground::new().await else { return };
+    let text = "services:\n  web:\n    image: IMAGE\n    command: [/deploy, serve]\n";
+    assert_eq!(ground.deploy(text, &Rolling).await.finish, Finish::Ended(End::Succeeded));
+    let (network, stranger) = (format!("{}_default", ground.name), format!("{}-stranger", ground.name));
+    let body = ContainerCreateBody {
+        image: Some(ground.image.clone()),
+        cmd: Some(vec!["/deploy".into(), "serve".into()]),
+        host_config: Some(HostConfig { network_mode: Some(network.clone()), ..HostConfig::default() }),
+        ..Default::default()
+    };
+    let options = query::CreateContainerOptions { name: Some(stranger.clone()), ..Default::default() };
+    ground.docker.create_container(Some(options), body).await.unwrap();
+    ground.docker.start_container(&stranger, None::<query::StartContainerOptions>).await.unwrap();
+    let project = ground.open();
+    take_down(&project, false).await;
+    let told = project.target().warnings().join("\n");
+    assert!(told.contains(&format!("the network {network} stays")), "{told}");
+    let force = query::RemoveContainerOptions { force: true, ..Default::default() };
+    ground.docker.remove_container(&stranger, Some(force)).await.unwrap();
     ground.clear().await;
 }
