@@ -127,12 +127,6 @@ impl Container {
             && self.release_id().as_ref() == Some(&workload.release)
     }
 
-    /// Whether it has the same place in the same set.
-    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
-        (self.kind(), self.service(), self.release_id(), self.ordinal())
-            == (other.kind(), other.service(), other.release_id(), other.ordinal())
-    }
-
     /// Whether a process of it runs or is about to run again.
     pub(crate) fn is_up(&self) -> bool {
         matches!(self.state, State::RUNNING | State::PAUSED | State::RESTARTING | State::STOPPING)

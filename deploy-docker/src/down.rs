@@ -5,7 +5,7 @@ use crate::{
     error::status,
     handle::Handle,
     labels,
-    shared::{AT_ONCE, Tried, at_once},
+    shared::{AT_ONCE, STOPPED_AT_ONCE, Tried, at_once},
 };
 use bollard::{
     models::Volume,
@@ -23,8 +23,6 @@ use tokio::time::Instant;
 
 /// How long the containers may take to stop, all together: what a file grants them, and then some.
 const STOP_BY: Duration = Duration::from_secs(300);
-/// How many containers are stopped at once: mostly they are waited for.
-const STOPPED_AT_ONCE: usize = 16;
 
 impl Handle {
     /// Takes everything of the project away: the instances, then the proxies and with them our own agent, then what those stood

@@ -1,6 +1,5 @@
 //! Taking over from a deployer that didn't give its lease back, and clearing what nobody needs any more.
 
-use super::kept::stood_for;
 use crate::{
     container::Container,
     handle::{Handle, agent_error, proxy_error},
@@ -60,8 +59,7 @@ impl Handle {
             kept.into_iter().map(|(_, release)| release).partition(|release| releases[*release][0].is_by_compose());
         // Compose's own can't be brought back by anything but an unwind
         let surplus: Vec<_> = kept.into_iter().skip(keep).chain(composes).collect();
-        let mut gone: Vec<&Container> = stood_for(&all, |one| of_service(&one)).collect();
-        surplus.iter().for_each(|release| gone.extend(&releases[*release]));
+        let gone: Vec<&Container> = surplus.iter().flat_map(|release| &releases[*release]).copied().collect();
         self.remove_all(gone.into_iter()).await?;
         for release in surplus {
             self.agent().await?.discard(cx.fence, release).await.map_err(agent_error)?;

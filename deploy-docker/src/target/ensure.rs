@@ -1,9 +1,6 @@
 //! Sets of instances: put beside what runs, made larger or smaller, taken away, kept.
 
-use super::{
-    instance::{NewInstance, never},
-    kept::stood_for,
-};
+use super::instance::{NewInstance, never};
 use crate::{
     container::Container,
     definition::Definition,
@@ -58,7 +55,7 @@ impl Handle {
         at_once(AT_ONCE, live.iter().map(|one| self.set_restart(&one.name, policy.clone()))).await?;
         // one that somebody stopped is asked for again
         self.start_all(live.iter().filter(|one| !one.is_up()).map(|one| one.name.clone())).await?;
-        self.keep(cx, &surplus, &all).await
+        self.keep(cx, &surplus).await
     }
 
     /// Those that can be started again come first, then all new ones are made, then all are started together.
@@ -106,14 +103,7 @@ impl Handle {
             // what goes as soon as it was made is to be looked into: its log and its files stay
             let is_made_now = |one: &&Container| one.made_by().is_some_and(|by| by.0 == cx.deployment);
             let (made_now, live): (Vec<_>, Vec<_>) = live.partition(is_made_now);
-            let elsewhere =
-                stood_for(&all, |one| one.service().as_ref() == Some(&workload.service) && !one.is_of(workload));
-            return tokio::try_join!(
-                self.keep_whole(cx, &made_now, &all),
-                self.keep(cx, &live, &all),
-                self.remove_all(elsewhere)
-            )
-            .map(drop);
+            return tokio::try_join!(self.keep_whole(cx, &made_now), self.keep(cx, &live)).map(drop);
         }
         let gone = set.into_iter().map(|one| async move {
             if one.is_up() {

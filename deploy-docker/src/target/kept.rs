@@ -15,44 +15,30 @@ impl Handle {
     ///
     /// Of ours a stand-in is kept: `docker compose up` starts, replaces or removes whatever bears its labels, and a
     /// container's labels can't be taken away.
-    pub(super) async fn keep(&self, cx: &Cx, instances: &[&Container], all: &[Container]) -> Result<(), TargetError> {
+    pub(super) async fn keep(&self, cx: &Cx, instances: &[&Container]) -> Result<(), TargetError> {
         let (composes, ours): (Vec<&Container>, Vec<&Container>) =
             instances.iter().partition(|one| one.is_by_compose());
         let kept = ours.into_iter().map(|one| async move {
             self.set_restart(&one.name, never()).await?;
-            let stood_for = stood_for(all, |other| other.is_same_place(one));
-            tokio::try_join!(self.stop(cx, &one.name), self.remove_all(stood_for))?;
+            self.stop(cx, &one.name).await?;
             self.create_container(cx, &names::kept(&one.name), stand_in(one)).await?;
             self.remove_stopped(&one.name).await
         });
-        tokio::try_join!(at_once(STOPPED_AT_ONCE, kept), self.keep_whole(cx, &composes, all)).map(drop)
+        tokio::try_join!(at_once(STOPPED_AT_ONCE, kept), self.keep_whole(cx, &composes)).map(drop)
     }
 
     /// Stops instances and keeps them as they are.
-    pub(super) async fn keep_whole(
-        &self,
-        cx: &Cx,
-        instances: &[&Container],
-        all: &[Container],
-    ) -> Result<(), TargetError> {
+    pub(super) async fn keep_whole(&self, cx: &Cx, instances: &[&Container]) -> Result<(), TargetError> {
         let kept = instances.iter().map(|one| async move {
             if one.is_by_compose() {
                 self.remember(cx, one).await?;
             }
             self.set_restart(&one.name, never()).await?;
-            let stood_for = stood_for(all, |other| other.is_same_place(one));
-            tokio::try_join!(self.stop(cx, &one.name), self.remove_all(stood_for))?;
+            self.stop(cx, &one.name).await?;
             self.rename(&one.name, &names::kept(&one.name)).await
         });
         at_once(STOPPED_AT_ONCE, kept).await.map(drop)
     }
-}
-
-/// What stands for an instance that is there again, of these places: whoever brought it back was killed before it took the
-/// stand-in away.
-pub(super) fn stood_for(all: &[Container], of: impl Fn(&Container) -> bool) -> impl Iterator<Item = &Container> {
-    let is_there = |stand_in: &Container| all.iter().any(|one| one.is_live() && one.is_same_place(stand_in));
-    all.iter().filter(move |one| one.is_kept() && !one.is_by_compose() && of(one) && is_there(one))
 }
 
 /// What stands for an instance that was stopped, and is never started itself: it says what is kept, and holds image and
@@ -77,41 +63,7 @@ fn stand_in(one: &Container) -> ContainerCreateBody {
 mod tests {
     use super::*;
     use crate::{container::testing::instance, labels::compose};
-    use bollard::models::ContainerSummaryStateEnum as State;
     use std::collections::HashMap;
-
-    const OURS: [(&str, &str); 4] = [
-        (labels::PROJECT, "shop"),
-        (labels::KIND, labels::INSTANCE),
-        (labels::SERVICE, "web"),
-        (labels::RELEASE, "web-01234567"),
-    ];
-
-    fn kept(ordinal: u32, labels: &[(&str, &str)]) -> Container {
-        let one = instance(ordinal, labels);
-        Container { name: names::kept(&one.name), state: State::CREATED, ..one }
-    }
-
-    #[test]
-    fn what_stands_for_an_instance_that_is_there_again_goes() {
-        let other = [&OURS[..3], &[(labels::RELEASE, "web-89abcdef")]].concat();
-        let composes = [(compose::SERVICE, "web")];
-        let half_made = Container { state: State::CREATED, ..instance(3, &OURS) };
-        let all = [
-            instance(1, &OURS),
-            kept(1, &OURS),
-            kept(2, &OURS),
-            half_made,
-            kept(3, &OURS),
-            kept(1, &other),
-            instance(1, &composes),
-            kept(1, &composes),
-        ];
-        let gone: Vec<_> = stood_for(&all, |_| true).collect();
-        assert_eq!(gone.len(), 1);
-        assert!(std::ptr::eq(gone[0], &all[1]));
-        assert_eq!(stood_for(&all, |one| one.ordinal() == 2).count(), 0);
-    }
 
     #[test]
     fn a_stand_in_holds_image_and_volumes_and_bears_no_label_of_composes() {

@@ -1,6 +1,5 @@
 //! What is there of ours.
 
-use super::kept::stood_for;
 use crate::{
     condition::condition,
     container::Container,
@@ -40,9 +39,7 @@ impl Handle {
 
     async fn workloads(&self, all: &[Container], services: &[ServiceName]) -> Result<Vec<Observed>, TargetError> {
         let mut sets: BTreeMap<WorkloadRef, Vec<&Container>> = BTreeMap::new();
-        // what stands for one that is there again is nothing any more
-        let stood_for: BTreeSet<_> = stood_for(all, |_| true).map(|one| &one.id).collect();
-        for one in all.iter().filter(|one| one.kind() == labels::INSTANCE && !stood_for.contains(&one.id)) {
+        for one in all.iter().filter(|one| one.kind() == labels::INSTANCE) {
             if let (Some(service), Some(release)) = (one.service(), one.release_id())
                 && services.contains(&service)
             {
