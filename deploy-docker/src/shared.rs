@@ -31,8 +31,7 @@ impl Shared {
 
     /// A client that waits so much longer than usual for its answers.
     pub(crate) fn patient(&self, longer: Duration) -> Docker {
-        let usual = self.connection.docker.timeout();
-        self.connection.docker.clone().with_timeout(usual + longer)
+        self.connection.patient(longer)
     }
 
     pub(crate) fn workload(&self, service: &ServiceName, release: &ReleaseId) -> WorkloadRef {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     journal::{JournalError, Record},
     lease::{Grant, LeaseEnd, LeaseError},
-    model::{DeploymentId, End, Event, Expect, Fence, Millis, Op, Payload, Plan, ReleaseId, ServiceName, ServiceSpec},
+    model::{DeploymentId, End, Event, Expect, Fence, Millis, Payload, Plan, ReleaseId, ServiceName, ServiceSpec},
     model::{Standing, StepId, TargetId, World},
     observer::{Notice, Progress},
     strategy::{PlanInput, Strategy},
@@ -164,11 +164,6 @@ impl Engine {
             let world = self.world_now(&services(&plan)).await?;
             let basis = Expect { ready: plan.basis.clone(), done: Vec::new() };
             if let Standing::Conflict { expected, found } = basis.standing(&world) {
-                return Err(EngineError::Stale { expected, found });
-            }
-            if let Some(release) = unstored(&plan, payloads, &world) {
-                let expected = format!("the configuration of {release} in the target's store");
-                let found = "none".into();
                 return Err(EngineError::Stale { expected, found });
             }
             self.run_new(&held, plan.clone(), payloads, options).await
@@ -352,18 +347,6 @@ impl Engine {
         }
         Ok(Report { deployment: Some(deployment), finish })
     }
-}
-
-/// A release that the plan starts, and of which nobody has the configuration.
-fn unstored<'p>(plan: &'p Plan, payloads: &BTreeMap<ReleaseId, Payload>, world: &World) -> Option<&'p ReleaseId> {
-    let is_there = |release: &ReleaseId| payloads.contains_key(release) || world.stored.contains(release);
-    let is_started = |release: &ReleaseId| {
-        plan.steps.iter().any(|step| match &step.op {
-            Op::Ensure { workload, .. } | Op::Replace { workload, .. } => workload.release == *release,
-            _ => false,
-        })
-    };
-    plan.releases().map(|release| &release.id).find(|release| is_started(release) && !is_there(release))
 }
 
 async fn answered<T>(answer: impl Future<Output = Result<T, JournalError>>) -> Result<T, EngineError> {

@@ -192,6 +192,10 @@ impl<'a> Builder<'a> {
             },
         };
         self.basis.push(asked(&situation.new, situation.new_asked));
+        let release = &situation.spec.release.id;
+        if self.input.world.stored.contains(release) && !situation.is_unchanged() {
+            self.basis.push(Fact::Stored { release: release.clone() });
+        }
         self.basis.extend(situation.olds.iter().map(|old| asked(&old.workload, old.asked)));
         if let Some(router) = &situation.router {
             let service = situation.spec.release.service.clone();

@@ -57,6 +57,11 @@ impl Connection {
         Ok(Self { docker, address, platform, api, docker_buildkit, endpoint })
     }
 
+    /// A client that waits so much longer than usual for its answers.
+    pub(crate) fn patient(&self, longer: Duration) -> Docker {
+        self.docker.clone().with_timeout(self.docker.timeout() + longer)
+    }
+
     /// A further client of the same Engine, with connections of its own.
     pub(crate) fn another(&self) -> Result<Docker, Error> {
         client(&self.endpoint).map_err(|error| Error::from(io::Error::other(error)))

@@ -62,7 +62,7 @@ async fn import(connection: &Connection, executable: Vec<u8>) -> Result<String, 
     };
     // the Engine answers once it has all of it
     let sending = Duration::from_secs(archive.len() as u64 / SLOWEST);
-    let docker = connection.docker.clone().with_timeout(connection.docker.timeout() + sending);
+    let docker = connection.patient(sending);
     let answers = docker.create_image(Some(options), Some(body_full(archive.into())), None);
     answers.try_for_each(|_| async { Ok(()) }).await.map_err(failed)?;
     Ok(name)
