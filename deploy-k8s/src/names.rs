@@ -1,0 +1,42 @@
+//! What our objects in a namespace are called, and the labels and annotations on them. A stored format: see ADR 0012.
+
+use deploy_core::model::{DeploymentId, ReleaseId};
+
+/// The label that tells which of our objects it is: [`JOURNAL`], [`RELEASE`] or [`KEY`].
+pub(crate) const KIND: &str = "deploy-rs.github.io/kind";
+/// The label that tells which service's it is.
+pub(crate) const SERVICE: &str = "deploy-rs.github.io/service";
+/// The annotation with the fence of whoever wrote last, and the deployment and step that made what runs.
+pub(crate) const FENCE: &str = "deploy-rs.github.io/fence";
+/// The annotation on a release that is held beside the next one.
+pub(crate) const HOLD: &str = "deploy-rs.github.io/hold";
+/// The label of Kubernetes that tells what an object is managed by.
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Ours: also the name under which we write fields.
+pub(crate) const MANAGER: &str = "deploy";
+/// What `kubectl apply` compares with.
+pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// The label by which pods of one ReplicaSet are told from those of the next.
+pub(crate) const HASH: &str = "pod-template-hash";
+
+/// A deployment's journal.
+pub(crate) const JOURNAL: &str = "journal";
+/// A release's payload.
+pub(crate) const RELEASE: &str = "release";
+/// The key of the content hashes.
+pub(crate) const KEY: &str = "key";
+
+/// The lease's name.
+pub(crate) const LEASE: &str = "deploy";
+/// The name of the Secret with the key.
+pub(crate) const KEY_SECRET: &str = "deploy-key";
+
+/// The name of a deployment's journal.
+pub(crate) fn journal(deployment: DeploymentId) -> String {
+    format!("deploy-journal-{deployment}")
+}
+
+/// The name of the Secret with a release's payload.
+pub(crate) fn release(release: &ReleaseId) -> String {
+    format!("deploy-release-{release}")
+}
