@@ -10,5 +10,6 @@ mod api;
 mod connect;
 mod names;
 mod patch;
+mod state;
 
 pub use connect::{Cluster, ClusterOptions, ConnectError};

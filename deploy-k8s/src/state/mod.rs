@@ -1,0 +1,14 @@
+//! What outlives a deployer, kept in the namespace: who may deploy, what happened, and what releases are made of.
+
+mod clock;
+mod head;
+mod held;
+mod journal;
+mod journals;
+mod parts;
+
+pub(crate) use held::Held;
+pub(crate) use journal::KubeJournal;
+
+/// How often a write is tried again that somebody else's came before.
+const TRIES: usize = 4;
