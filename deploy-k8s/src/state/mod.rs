@@ -5,10 +5,13 @@ mod head;
 mod held;
 mod journal;
 mod journals;
+mod lease;
 mod parts;
+mod process;
 
 pub(crate) use held::Held;
 pub(crate) use journal::KubeJournal;
+pub(crate) use lease::{KubeLease, TTL};
 
 /// How often a write is tried again that somebody else's came before.
 const TRIES: usize = 4;
