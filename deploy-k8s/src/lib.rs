@@ -11,5 +11,7 @@ mod connect;
 mod names;
 mod patch;
 mod state;
+#[cfg(test)]
+mod testing;
 
 pub use connect::{Cluster, ClusterOptions, ConnectError};

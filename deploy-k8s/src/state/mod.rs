@@ -20,3 +20,6 @@ pub(crate) use store::{Known, Store};
 
 /// How often a write is tried again that somebody else's came before.
 const TRIES: usize = 4;
+
+#[cfg(test)]
+mod tests;
