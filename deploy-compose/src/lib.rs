@@ -48,6 +48,7 @@ mod suggest;
 mod template;
 mod units;
 mod words;
+pub mod yaml;
 
 pub use config_hash::ComposeConfig;
 pub use environment::{EnvValue, Environment};

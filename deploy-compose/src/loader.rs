@@ -12,7 +12,7 @@ use crate::{
     merge::{merge, without_resets},
     model::Project,
     node::{Node, Value},
-    parse::parse,
+    parse::{Dialect, parse},
     paths,
     problem::Findings,
     schema,
@@ -111,13 +111,13 @@ impl Loader {
         let mut documents = Vec::new();
         let mut files = Vec::new();
         match text {
-            Some((file, text)) => documents.extend(parse(&Arc::from(file), text, &mut findings)),
+            Some((file, text)) => documents.extend(parse(&Arc::from(file), text, Dialect::Compose, &mut findings)),
             None => {
                 files = self.compose_files(&mut findings);
                 for path in &files {
                     let shown = paths::shown(&self.directory, path);
                     match fs::read_to_string(path) {
-                        Ok(text) => documents.extend(parse(&Arc::from(shown), &text, &mut findings)),
+                        Ok(text) => documents.extend(parse(&Arc::from(shown), &text, Dialect::Compose, &mut findings)),
                         Err(error) => findings
                             .problem_without_place(format!("expected a readable file at {shown}, but found: {error}")),
                     }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput};
+use granit_parser::{self as yaml, Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput};
 
 use crate::{
     Place,
@@ -14,10 +14,20 @@ use crate::{
 /// Aliases may make a small file large; past this many nodes a file is refused.
 const MOST_NODES: usize = 500_000;
 
+/// What plain scalars, tags and keys mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// As Compose has it.
+    Compose,
+    /// As `kubectl` has it: YAML 1.1, where `yes` is a boolean, on its way to JSON.
+    Kubernetes,
+}
+
 /// Reads every document of a YAML text. Problems go to `findings`; documents with a syntax error are left out.
-pub(crate) fn parse(file: &Arc<str>, text: &str, findings: &mut Findings) -> Vec<Node> {
+pub(crate) fn parse(file: &Arc<str>, text: &str, dialect: Dialect, findings: &mut Findings) -> Vec<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut builder = Builder { events: Parser::new_from_str(text), file, anchors: HashMap::new(), nodes: 0, findings };
+    let events = Parser::new_from_str(text);
+    let mut builder = Builder { events, file, dialect, anchors: HashMap::new(), nodes: 0, findings };
     let mut documents = Vec::new();
     loop {
         match builder.next() {
@@ -53,6 +63,7 @@ impl From<ScanError> for Stop {
 struct Builder<'a, 'input> {
     events: Parser<'input, StrInput<'input>>,
     file: &'a Arc<str>,
+    dialect: Dialect,
     anchors: HashMap<usize, (Node, usize)>,
     nodes: usize,
     findings: &'a mut Findings,
@@ -92,22 +103,10 @@ impl<'input> Builder<'_, 'input> {
         let place = self.place(span.start);
         self.count(&place, 1)?;
         let anchor = event.anchor_id();
-        let tag = match event.tag() {
-            Some(tag) if tag.is_yaml_core_schema() => None,
-            Some(tag) => match tag.original().as_str() {
-                "!reset" => Some(Tag::Reset),
-                "!override" => Some(Tag::Override),
-                other => {
-                    let message = format!("expected one of the tags !reset and !override, but found {other}");
-                    self.findings.problem(&place, path, message);
-                    None
-                }
-            },
-            None => None,
-        };
+        let tag = event.tag().and_then(|tag| self.tag(tag, &place, path));
         let as_text = event.tag().is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
         let value = match event {
-            Event::Scalar(text, ScalarStyle::Plain, ..) if !as_text => Value::Scalar(Scalar::plain(&text)),
+            Event::Scalar(text, ScalarStyle::Plain, ..) if !as_text => Value::Scalar(self.plain(&text, &place, path)),
             Event::Scalar(text, ..) => Value::Scalar(Scalar::Text(text.into_owned())),
             Event::SequenceStart(..) => self.list(path)?,
             Event::MappingStart(..) => self.map(path)?,
@@ -120,6 +119,45 @@ impl<'input> Builder<'_, 'input> {
             self.anchors.insert(id, (node.clone(), size));
         }
         Ok(node)
+    }
+
+    fn tag(&mut self, tag: &yaml::Tag, place: &Place, path: &str) -> Option<Tag> {
+        let known = match (self.dialect, tag.original().as_str()) {
+            (Dialect::Compose, _) if tag.is_yaml_core_schema() => return None,
+            (Dialect::Compose, "!reset") => return Some(Tag::Reset),
+            (Dialect::Compose, "!override") => return Some(Tag::Override),
+            (Dialect::Compose, _) => "one of the tags !reset and !override",
+            (Dialect::Kubernetes, _) if ["str", "map", "seq"].iter().any(|of| tag.is_yaml_core_schema_tag(of)) => {
+                return None;
+            }
+            (Dialect::Kubernetes, _) => "no tag other than !!str",
+        };
+        self.findings.problem(place, path, format!("expected {known}, but found {}", tag.original()));
+        None
+    }
+
+    fn plain(&mut self, text: &str, place: &Place, path: &str) -> Scalar {
+        if self.dialect == Dialect::Compose {
+            return Scalar::plain(text);
+        }
+        let scalar = Scalar::plain_1_1(text);
+        if matches!(scalar, Scalar::Float(number) if !number.is_finite()) {
+            self.findings.problem(place, path, format!("expected a number that JSON has, but found {text}"));
+        }
+        scalar
+    }
+
+    /// The text of a key. `kubectl` takes the JSON of a number or a boolean, too.
+    fn key(&self, key: &Value) -> Option<String> {
+        match key {
+            Value::Scalar(Scalar::Text(key)) => Some(key.clone()),
+            Value::Scalar(key @ (Scalar::Bool(_) | Scalar::Integer(_) | Scalar::Float(_)))
+                if self.dialect == Dialect::Kubernetes =>
+            {
+                Some(key.to_json().to_string())
+            }
+            _ => None,
+        }
     }
 
     fn alias(&mut self, id: usize, place: Place) -> Result<Node, Stop> {
@@ -168,7 +206,7 @@ impl<'input> Builder<'_, 'input> {
             let key_node = self.node(event, span, path)?;
             let (event, span) = self.expect_event()?;
             let key_place = key_node.place.clone();
-            let Value::Scalar(Scalar::Text(key)) = key_node.value else {
+            let Some(key) = self.key(&key_node.value) else {
                 self.node(event, span, path)?;
                 let message = format!("expected a text as key, but found {}; put it in quotes", key_node.describe());
                 self.findings.problem(&key_place, path, message);

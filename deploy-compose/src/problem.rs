@@ -124,6 +124,11 @@ impl Findings {
         LoadError::new(std::mem::take(&mut self.problems))
     }
 
+    /// All problems, in the order in which they were found.
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
     /// Fails with one more problem.
     pub(crate) fn fail_with(&mut self, message: impl Into<String>) -> LoadError {
         self.problem_without_place(message);

@@ -36,6 +36,29 @@ impl Scalar {
         }
     }
 
+    /// The same by the rules of YAML 1.1, as `kubectl` knows them: `yes` and `on` are booleans, and a number that is whole
+    /// is an integer, unless it is too large for one.
+    pub(crate) fn plain_1_1(text: &str) -> Self {
+        match text {
+            "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Self::Bool(true),
+            "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Self::Bool(false),
+            _ => {}
+        }
+        match Self::plain(text) {
+            // a number that no float can hold is none
+            Self::Float(number) if number.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) => {
+                Self::Text(text.to_owned())
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "whole, and within the range of an i64")]
+            Self::Float(number) if number.fract() == 0.0 && number.abs() < 9e18 => Self::Integer(number as i128),
+            #[expect(clippy::cast_precision_loss, reason = "no integer of JSON can hold it")]
+            Self::Integer(number) if u64::try_from(number).is_err() && i64::try_from(number).is_err() => {
+                Self::Float(number as f64)
+            }
+            scalar => scalar,
+        }
+    }
+
     /// The value as Compose writes it where a text is wanted: `1.50` was a number and becomes `1.5`, `0x10` becomes
     /// `16`. `None` for null.
     pub(crate) fn to_text(&self) -> Option<String> {
@@ -167,6 +190,34 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(Scalar::plain(text), expected, "{text}");
+        }
+    }
+
+    /// Each was read by `kubectl create --dry-run=client -o json`.
+    #[test]
+    fn plain_scalars_of_yaml_1_1_are_typed_like_kubectl() {
+        let booleans = ["y", "Y", "yes", "YES", "on", "On", "true"].map(|text| (text, Scalar::Bool(true)));
+        let others = ["n", "N", "no", "No", "OFF", "off", "False"].map(|text| (text, Scalar::Bool(false)));
+        let numbers = [
+            ("0644", Scalar::Integer(420)),
+            ("0o644", Scalar::Integer(420)),
+            ("-0644", Scalar::Integer(-420)),
+            ("089", Scalar::Integer(89)),
+            ("0b11", Scalar::Integer(3)),
+            ("1_000", Scalar::Integer(1000)),
+            ("1.0", Scalar::Integer(1)),
+            ("5.", Scalar::Integer(5)),
+            ("1e3", Scalar::Integer(1000)),
+            ("1.50", Scalar::Float(1.5)),
+            ("1e21", Scalar::Float(1e21)),
+            ("99999999999999999999", Scalar::Float(1e20)),
+            ("18446744073709551615", Scalar::Integer(u64::MAX.into())),
+        ];
+        for (text, expected) in booleans.into_iter().chain(others).chain(numbers) {
+            assert_eq!(Scalar::plain_1_1(text), expected, "{text}");
+        }
+        for text in ["oN", "yEs", "22:22", "2001-01-01", "1e400", "_1", "0x", "0o8", "0b12", "1e", "=", "1.2.3"] {
+            assert_eq!(Scalar::plain_1_1(text), Scalar::Text(text.into()));
         }
     }
 
