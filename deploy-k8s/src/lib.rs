@@ -8,6 +8,7 @@
 
 mod api;
 mod connect;
+mod manifest;
 mod names;
 mod patch;
 mod state;
@@ -15,3 +16,4 @@ mod state;
 mod testing;
 
 pub use connect::{Cluster, ClusterOptions, ConnectError};
+pub use manifest::{Input, InputError, InputKind, Manifest, Manifests};
