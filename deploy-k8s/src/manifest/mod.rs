@@ -7,6 +7,7 @@ mod identity;
 mod input;
 mod kustomize;
 mod namespace;
+pub(crate) mod order;
 mod read;
 mod scope;
 
