@@ -6,6 +6,7 @@ mod check;
 mod identity;
 mod input;
 mod kustomize;
+pub(crate) mod merge;
 mod namespace;
 pub(crate) mod order;
 mod read;
