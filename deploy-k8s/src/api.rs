@@ -170,7 +170,15 @@ impl CallError {
 
     /// Whether the object isn't as the call had it: a test failed, another version is there, or it is there already.
     pub(crate) fn is_stale(&self) -> bool {
-        matches!(self.code(), Some(409 | 422))
+        match self {
+            Self::Silent { .. } => false,
+            Self::Refused { status, .. } => match status.code {
+                409 => true,
+                // an object that isn't valid is refused with the same status, and the fields are named
+                422 => status.details.as_ref().is_none_or(|details| details.causes.is_empty()),
+                _ => false,
+            },
+        }
     }
 }
 

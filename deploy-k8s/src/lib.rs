@@ -3,17 +3,33 @@
 //! A target is a namespace. A *service* is a Deployment, its *workload* of a release is the ReplicaSet that the release's
 //! pod template has, and an *instance* is a pod. Lease, journal and configurations lie in the namespace, so that any machine
 //! with access carries on.
-//!
-//! What must be true of all that lies here is in `docs/kubernetes.md`.
 
 mod api;
 mod connect;
+mod content;
+mod hold;
+mod identity;
+mod kinds;
 mod manifest;
 mod names;
+mod namespace;
+mod objects;
 mod patch;
+mod prepare;
+mod prober;
+mod releases;
+mod router;
+mod shared;
+mod site;
+mod stamp;
 mod state;
+mod target;
 #[cfg(test)]
 mod testing;
+mod trouble;
+mod view;
 
 pub use connect::{Cluster, ClusterOptions, ConnectError};
 pub use manifest::{Input, InputError, InputKind, Manifest, Manifests};
+pub use namespace::{Namespace, NamespaceOptions};
+pub use prepare::{PrepareError, Prepared};

@@ -31,6 +31,9 @@ pub(crate) const LEASE: &str = "deploy";
 /// The name of the Secret with the key.
 pub(crate) const KEY_SECRET: &str = "deploy-key";
 
+/// The name of the ConfigMap that tells which objects were applied.
+pub(crate) const OBJECTS: &str = "deploy-objects";
+
 /// The name of a deployment's journal.
 pub(crate) fn journal(deployment: DeploymentId) -> String {
     format!("deploy-journal-{deployment}")

@@ -14,6 +14,12 @@ impl JsonPatch {
         self.op("test", path, value)
     }
 
+    /// Both, this one first.
+    pub(crate) fn then(mut self, next: Self) -> Self {
+        self.0.extend(next.0);
+        self
+    }
+
     /// Sets a field, whether it is there or not; what it is in must be.
     pub(crate) fn set(self, path: impl AsRef<str>, value: impl Into<Value>) -> Self {
         self.op("add", path, value)

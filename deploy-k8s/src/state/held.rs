@@ -48,6 +48,11 @@ impl Held {
         standing.ours = standing.ours.filter(|(ours, _)| *ours != fence);
     }
 
+    /// The fence that is ours, as far as is known here.
+    pub(crate) fn ours(&self) -> Option<Fence> {
+        self.standing().ours.map(|(ours, _)| ours)
+    }
+
     /// Somebody has this one.
     pub(super) fn saw(&self, fence: Fence) {
         let mut standing = self.standing();

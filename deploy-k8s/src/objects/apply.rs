@@ -1,0 +1,161 @@
+use super::{Entry, Resolved, covers};
+use crate::{
+    api::answered,
+    manifest::merge::{ApplyPatch, last_applied, patch},
+    names::{FENCE, HASH, LAST_APPLIED, MANAGER},
+    shared::Shared,
+    stamp::{Stamp, admit},
+};
+use deploy_core::{
+    model::{Object, ObjectRef},
+    target::{Cx, TargetError},
+};
+use futures_util::future::try_join_all;
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    core::DynamicObject,
+};
+use serde_json::{Value, json};
+
+/// How often a change is tried again because somebody else writes to the same object.
+const ATTEMPTS: usize = 10;
+
+impl Shared {
+    /// The objects that were applied, as they were asked for; one that isn't any more as it was, as it is.
+    pub(crate) async fn applied(&self) -> Result<Vec<Object>, TargetError> {
+        let entries = self.inventory.read().await?;
+        let found = try_join_all(entries.iter().map(|entry| self.applied_one(entry))).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn applied_one(&self, entry: &Entry) -> Result<Option<Object>, TargetError> {
+        let resolved = self.kinds.resolve(&self.api, &entry.api_version, &entry.kind).await?;
+        let Some(there) = self.there(&resolved, &entry.object(&self.target)).await? else { return Ok(None) };
+        let asked = there.annotations().get(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok());
+        let mut now = serde_json::to_value(&there).unwrap_or_default();
+        unpin(&mut now);
+        let spec = match asked {
+            Some(asked) if covers(&now, &asked) => asked,
+            asked => within(&now, asked.as_ref().unwrap_or(&Value::Null)),
+        };
+        Ok(Some(Object { object: entry.object(&self.target), spec }))
+    }
+
+    async fn there(&self, resolved: &Resolved, object: &ObjectRef) -> Result<Option<DynamicObject>, TargetError> {
+        Ok(answered(format!("read {object}"), resolved.of(&self.api).get_opt(&object.name)).await?)
+    }
+
+    /// Makes an object be as its manifest says, as `kubectl apply` would.
+    pub(crate) async fn apply(&self, cx: &Cx, object: &Object) -> Result<(), TargetError> {
+        let manifest = &object.spec;
+        let field = |name: &str| manifest[name].as_str().unwrap_or_default().to_owned();
+        let entry = Entry { api_version: field("apiVersion"), kind: field("kind"), name: object.object.name.clone() };
+        let resolved = self.kinds.resolve(&self.api, &entry.api_version, &entry.kind).await?;
+        self.held.admit(cx.fence)?;
+        self.inventory.add(cx.fence, &entry).await?;
+        for _ in 0..ATTEMPTS {
+            let there = self.there(&resolved, &object.object).await?;
+            self.held.admit(cx.fence)?;
+            let doing = format!("apply {}", object.object);
+            let to = resolved.of(&self.api);
+            let answer = match &there {
+                None => {
+                    let new = serde_json::from_value(annotated(manifest, cx));
+                    let new: DynamicObject = new.map_err(|error| TargetError::Rejected {
+                        why: format!("expected to {doing}, but its manifest is none: {error}"),
+                    })?;
+                    let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
+                    answered(doing, to.create(&params, &new)).await
+                }
+                Some(there) => {
+                    admit(cx, &there.metadata)?;
+                    let last = there.annotations().get(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok());
+                    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+                    let mut patch = patch(last.as_ref(), manifest);
+                    let (ApplyPatch::Strategic(body) | ApplyPatch::Merge(body)) = &mut patch;
+                    body["metadata"]["annotations"][FENCE] = json!(stamp(cx, Some(there)).text());
+                    body["metadata"]["resourceVersion"] = json!(there.resource_version());
+                    let patch = match &patch {
+                        ApplyPatch::Strategic(body) => Patch::Strategic(body),
+                        ApplyPatch::Merge(body) => Patch::Merge(body),
+                    };
+                    answered(doing, to.patch(&object.object.name, &params, &patch)).await
+                }
+            };
+            match answer {
+                Ok(now) => return self.services_show(&entry, &now).await,
+                Err(error) if error.is_stale() || there.is_some() && error.code() == Some(404) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(TargetError::unreachable("the cluster", format!("somebody else writes to {} all the time", object.object)))
+    }
+
+    /// Takes an object away that was applied.
+    pub(crate) async fn delete(&self, cx: &Cx, object: &ObjectRef) -> Result<(), TargetError> {
+        let Some(entry) = self.inventory.find(object).await? else { return Ok(()) };
+        let resolved = self.kinds.resolve(&self.api, &entry.api_version, &entry.kind).await?;
+        for _ in 0..ATTEMPTS {
+            let Some(there) = self.there(&resolved, object).await? else { break };
+            self.held.admit(cx.fence)?;
+            admit(cx, &there.metadata)?;
+            let preconditions = Preconditions { resource_version: there.resource_version(), uid: None };
+            let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+            match answered(format!("delete {object}"), resolved.of(&self.api).delete(&object.name, &params)).await {
+                Ok(_) => break,
+                Err(error) if error.is_stale() || error.code() == Some(404) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if entry.api_version == "v1" && entry.kind == "Service" {
+            self.view.services().await?.shows_none(&entry.name).await?;
+        }
+        self.held.admit(cx.fence)?;
+        self.inventory.strike(cx.fence, &entry).await
+    }
+
+    /// Waits until a Service that was written is seen: routes are read off what is seen.
+    async fn services_show(&self, entry: &Entry, now: &DynamicObject) -> Result<(), TargetError> {
+        if entry.api_version != "v1" || entry.kind != "Service" {
+            return Ok(());
+        }
+        let service = serde_json::to_value(now).and_then(serde_json::from_value);
+        let service = service.map_err(|error| TargetError::unreachable("the API server", error))?;
+        self.view.services().await?.shows(&service).await
+    }
+}
+
+/// A manifest with the annotations that tell what was applied, and by whom.
+fn annotated(manifest: &Value, cx: &Cx) -> Value {
+    let mut object = manifest.clone();
+    if !object["metadata"]["annotations"].is_object() {
+        object["metadata"]["annotations"] = json!({});
+    }
+    object["metadata"]["annotations"][LAST_APPLIED] = json!(last_applied(manifest));
+    object["metadata"]["annotations"][FENCE] = json!(stamp(cx, None).text());
+    object
+}
+
+fn stamp(cx: &Cx, there: Option<&DynamicObject>) -> Stamp {
+    let before = there.and_then(|there| Stamp::on(&there.metadata));
+    Stamp { fence: cx.fence, ..before.unwrap_or(Stamp { fence: cx.fence, made: None, stopped: None }) }
+}
+
+/// Takes off a Service what only narrows it for the time of a deployment.
+fn unpin(service: &mut Value) {
+    if let Some(selector) = service.pointer_mut("/spec/selector").and_then(Value::as_object_mut) {
+        selector.shift_remove(HASH);
+    }
+}
+
+/// What is there of what a manifest names.
+fn within(there: &Value, manifest: &Value) -> Value {
+    match (there, manifest) {
+        (Value::Object(there), Value::Object(map)) => {
+            let named = map.iter().filter_map(|(name, value)| Some((name.clone(), within(there.get(name)?, value))));
+            Value::Object(named.collect())
+        }
+        (there, _) => there.clone(),
+    }
+}

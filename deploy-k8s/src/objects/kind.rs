@@ -1,0 +1,92 @@
+use crate::api::{Api, CallError, answered};
+use deploy_core::target::TargetError;
+use kube::{
+    core::{ApiResource, DynamicObject, GroupVersionKind},
+    discovery::{Scope, pinned_kind},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+/// Kinds that every server has in this version: they needn't be asked for.
+const KNOWN: [(&str, &str); 5] = [
+    ("Service", "services"),
+    ("ConfigMap", "configmaps"),
+    ("Secret", "secrets"),
+    ("ServiceAccount", "serviceaccounts"),
+    ("PersistentVolumeClaim", "persistentvolumeclaims"),
+];
+
+/// How a kind's objects are reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolved {
+    resource: ApiResource,
+    is_namespaced: bool,
+}
+
+/// The kinds that were asked for so far.
+#[derive(Default)]
+pub(crate) struct Kinds(Mutex<BTreeMap<(String, String), Resolved>>);
+
+/// What people call a kind: as `kubectl` does, `ingress.networking.k8s.io`, or `service` alone in the core group.
+pub(crate) fn kind_name(api_version: &str, kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    match api_version.split_once('/') {
+        Some((group, _)) => format!("{kind}.{group}"),
+        None => kind,
+    }
+}
+
+impl Kinds {
+    /// How the server has a kind, in the version that is named.
+    ///
+    /// # Errors
+    /// [`TargetError::Rejected`] where it doesn't know it.
+    pub(crate) async fn resolve(&self, api: &Api, api_version: &str, kind: &str) -> Result<Resolved, TargetError> {
+        let key = (api_version.to_owned(), kind.to_owned());
+        let lately = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(resolved) = lately {
+            return Ok(resolved);
+        }
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let named = GroupVersionKind::gvk(group, version, kind);
+        let known = KNOWN.iter().find(|(known, _)| api_version == "v1" && *known == kind);
+        let resolved = match known {
+            Some((_, plural)) => {
+                Resolved { resource: ApiResource::from_gvk_with_plural(&named, plural), is_namespaced: true }
+            }
+            None => {
+                let doing = format!("find the kind {kind} of {api_version}");
+                let unknown = || TargetError::Rejected {
+                    why: format!(
+                        "expected a kind that the cluster knows, but found {kind} of {api_version}; look at `kubectl api-resources`"
+                    ),
+                };
+                let (resource, can) =
+                    answered(doing, pinned_kind(api.client(), &named)).await.map_err(|error| match error {
+                        CallError::Refused { ref status, .. } if status.code == 404 => unknown(),
+                        CallError::Silent { ref source, .. }
+                            if source.to_string().contains("Unable to discover kind") =>
+                        {
+                            unknown()
+                        }
+                        error => error.into(),
+                    })?;
+                Resolved { resource, is_namespaced: can.scope == Scope::Namespaced }
+            }
+        };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, resolved.clone());
+        Ok(resolved)
+    }
+}
+
+impl Resolved {
+    /// The way to its objects.
+    pub(crate) fn of(&self, api: &Api) -> kube::Api<DynamicObject> {
+        match self.is_namespaced {
+            true => kube::Api::namespaced_with(api.client().clone(), api.namespace(), &self.resource),
+            false => kube::Api::all_with(api.client().clone(), &self.resource),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What is neither a Deployment nor a pod: Services, ConfigMaps, Ingresses, anything else that the input holds. Applied as
+//! `kubectl apply` does, with the same annotation, so that either may go on where the other has stopped.
+
+mod apply;
+mod covers;
+mod inventory;
+mod kind;
+
+pub(crate) use covers::covers;
+pub(crate) use inventory::{Entry, Inventory};
+pub(crate) use kind::{Kinds, Resolved, kind_name};

@@ -1,0 +1,123 @@
+//! What must be known before planning: which releases the input means, as the server has them.
+
+mod service;
+
+use crate::{
+    api::CallError,
+    manifest::{Manifest, Manifests, is_cluster_wide, merge::last_applied, order::sort_to_apply},
+    namespace::Namespace,
+    objects::kind_name,
+    shared::Shared,
+};
+use deploy_core::{
+    model::{Object, ObjectRef, Payload, ReleaseId, ServiceSpec},
+    target::TargetError,
+};
+use futures_util::future::try_join_all;
+use service::{Surroundings, service};
+use std::collections::BTreeMap;
+
+/// What a plan is made from.
+#[derive(Clone)]
+pub struct Prepared {
+    /// What is to run.
+    pub services: Vec<ServiceSpec>,
+    /// The configurations, secrets included: for the target's own store only.
+    pub payloads: BTreeMap<ReleaseId, Payload>,
+    /// What people should know of the input as a whole.
+    pub notes: Vec<String>,
+}
+
+/// Why an input can't be planned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The server doesn't accept an object.
+    #[error("{at}: expected an object that the cluster accepts, but found {object}: {said}")]
+    Refused {
+        /// Where it is in the input.
+        at: String,
+        /// Which one.
+        object: String,
+        /// The server's words.
+        said: String,
+    },
+    /// Nothing in it is a Deployment.
+    #[error(
+        "expected at least one Deployment in the input, but found none; `kubectl apply` does what is to be done with the rest"
+    )]
+    NoDeployment,
+    /// A Deployment that can't be deployed as it stands.
+    #[error("expected a Deployment that may be rolled out, but found {service}: {why}")]
+    Unsuitable {
+        /// Which one.
+        service: String,
+        /// Why not, and what to do.
+        why: String,
+    },
+    /// The cluster couldn't be asked.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
+impl Namespace {
+    /// What an engine is asked so that this input runs. The server is asked what it would make of each Deployment; nothing
+    /// is changed, but that the namespace gets the key of the releases' names.
+    ///
+    /// # Errors
+    /// [`PrepareError`].
+    pub async fn prepare(&self, manifests: &Manifests) -> Result<Prepared, PrepareError> {
+        self.shared.prepare(manifests).await
+    }
+}
+
+impl Shared {
+    async fn prepare(&self, manifests: &Manifests) -> Result<Prepared, PrepareError> {
+        let is_deployment = |one: &&Manifest| one.group() == "apps" && one.kind() == "Deployment";
+        let deployments: Vec<_> = manifests.objects().iter().filter(is_deployment).collect();
+        if deployments.is_empty() {
+            return Err(PrepareError::NoDeployment);
+        }
+        let key = self.releases.key().await?;
+        let mut others: Vec<_> = manifests.objects().iter().filter(|one| !is_deployment(one)).collect();
+        sort_to_apply(&mut others, |one| (one.group(), one.kind()));
+        let objects = others.into_iter().map(|one| self.object(one)).collect();
+        let services = self.view.services().await?.all();
+        let around = Surroundings { objects, services, of: deployments.len(), hash: &|text| key.hex16(text) };
+        let made = try_join_all(deployments.into_iter().map(|one| service(self, one, &around))).await?;
+        let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes: Vec::new() };
+        for (spec, payload) in made {
+            prepared.payloads.insert(spec.release.id.clone(), payload);
+            prepared.services.push(spec);
+        }
+        Ok(prepared)
+    }
+
+    fn object(&self, manifest: &Manifest) -> Object {
+        let kind = kind_name(manifest.api_version(), manifest.kind());
+        let object = ObjectRef { target: self.target.clone(), kind, name: manifest.name().to_owned() };
+        // as it comes back from what is noted on the object
+        let spec = serde_json::from_str(&last_applied(&self.meant(manifest))).unwrap_or_default();
+        Object { object, spec }
+    }
+
+    /// An object's content with the namespace that it is for.
+    fn meant(&self, manifest: &Manifest) -> serde_json::Value {
+        match is_cluster_wide(manifest.group(), manifest.kind()) {
+            Some(true) => manifest.object().clone(),
+            _ => manifest.object_in(self.api.namespace()),
+        }
+    }
+}
+
+/// An answer about one object of the input.
+fn refused(manifest: &Manifest, error: CallError) -> PrepareError {
+    match &error {
+        CallError::Refused { status, .. } if matches!(status.code, 400 | 403 | 404 | 422) => PrepareError::Refused {
+            at: manifest.place().to_string(),
+            object: format!("Deployment {}", manifest.name()),
+            said: status.message.clone(),
+        },
+        _ => PrepareError::Target(error.into()),
+    }
+}

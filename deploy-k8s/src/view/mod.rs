@@ -1,0 +1,128 @@
+//! What there is in the namespace, as it is now: asked for once, then watched, so that a look costs no request.
+
+mod watched;
+
+pub(crate) use watched::Watched;
+
+use crate::{
+    api::Api,
+    kinds::{Deployment, ReplicaSet},
+};
+use deploy_core::{model::ServiceName, target::TargetError};
+use futures_util::future::try_join;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::runtime::watcher::Config;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::watch;
+
+/// Up to so many Deployments are watched one by one; where more are asked for, the namespace is watched as a whole.
+const ONE_BY_ONE: usize = 4;
+
+/// What is watched of one namespace.
+pub(crate) struct View {
+    api: Api,
+    changes: watch::Sender<()>,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    services: Option<Arc<Watched<Service>>>,
+    one_by_one: BTreeMap<ServiceName, Arc<Part>>,
+    whole: Option<Arc<Part>>,
+}
+
+/// One Deployment or all of them, with what they own.
+pub(crate) struct Part {
+    api: Api,
+    changes: watch::Sender<()>,
+    is_whole: bool,
+    pub(crate) deployments: Watched<Deployment>,
+    owned: Mutex<Option<Arc<Owned>>>,
+}
+
+/// ReplicaSets and pods by one selector.
+pub(crate) struct Owned {
+    selector: String,
+    pub(crate) sets: Watched<ReplicaSet>,
+    pub(crate) pods: Watched<Pod>,
+}
+
+impl View {
+    pub(crate) fn new(api: Api) -> Self {
+        Self { api, changes: watch::Sender::new(()), open: Mutex::default() }
+    }
+
+    /// Wakes up whoever listens, after each change.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// The namespace's Services.
+    pub(crate) async fn services(&self) -> Result<Arc<Watched<Service>>, TargetError> {
+        let services = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let begin = || Arc::new(Watched::begin(&self.api, Config::default(), self.changes.clone()));
+            Arc::clone(open.services.get_or_insert_with(begin))
+        };
+        services.up().await.map(|()| services)
+    }
+
+    /// A pod that is seen already.
+    pub(crate) fn pod(&self, name: &str) -> Option<Arc<Pod>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let owned = |part: &Arc<Part>| part.owned.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let parts = open.whole.iter().chain(open.one_by_one.values()).filter_map(owned);
+        parts.into_iter().find_map(|owned| owned.pods.get(name))
+    }
+
+    /// Where a service's Deployment is seen, when so many services are asked for.
+    pub(crate) async fn part(&self, service: &ServiceName, of: usize) -> Result<Arc<Part>, TargetError> {
+        let part = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let begin = |selection, is_whole| {
+                Arc::new(Part {
+                    api: self.api.clone(),
+                    changes: self.changes.clone(),
+                    is_whole,
+                    deployments: Watched::begin(&self.api, selection, self.changes.clone()),
+                    owned: Mutex::default(),
+                })
+            };
+            if of > ONE_BY_ONE || open.whole.is_some() {
+                Arc::clone(open.whole.get_or_insert_with(|| begin(Config::default(), true)))
+            } else {
+                let only = Config::default().fields(&format!("metadata.name={service}"));
+                Arc::clone(open.one_by_one.entry(service.clone()).or_insert_with(|| begin(only, false)))
+            }
+        };
+        part.deployments.up().await.map(|()| part)
+    }
+}
+
+impl Part {
+    /// What a Deployment owns, among other things.
+    pub(crate) async fn owned(&self, deployment: &Deployment) -> Result<Arc<Owned>, TargetError> {
+        let selector = if self.is_whole { String::new() } else { deployment.selector() };
+        let owned = {
+            let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*owned {
+                Some(there) if there.selector == selector => Arc::clone(there),
+                _ => {
+                    let selection = || Config::default().labels(&selector);
+                    let begun = Arc::new(Owned {
+                        sets: Watched::begin(&self.api, selection(), self.changes.clone()),
+                        pods: Watched::begin(&self.api, selection(), self.changes.clone()),
+                        selector: selector.clone(),
+                    });
+                    *owned = Some(Arc::clone(&begun));
+                    begun
+                }
+            }
+        };
+        try_join(owned.sets.up(), owned.pods.up()).await.map(|_| owned)
+    }
+}

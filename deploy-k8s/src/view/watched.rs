@@ -1,0 +1,193 @@
+use crate::api::{Api, Kind};
+use deploy_core::target::TargetError;
+use futures_util::{StreamExt, pin_mut};
+use kube::{
+    ResourceExt,
+    runtime::watcher::{self, Config, Event, watcher},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::watch,
+    task::AbortHandle,
+    time::{Instant, sleep, timeout_at},
+};
+
+/// How long a watch may take to be up again, or to show what we wrote ourselves.
+const UP_BY: Duration = Duration::from_secs(20);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Some objects of one kind as they are now: listed once, then watched until it is dropped.
+pub(crate) struct Watched<K> {
+    kind: String,
+    state: Arc<Mutex<State<K>>>,
+    changes: watch::Sender<()>,
+    task: AbortHandle,
+}
+
+struct State<K> {
+    objects: BTreeMap<String, Arc<K>>,
+    /// A list that isn't complete yet.
+    coming: BTreeMap<String, Arc<K>>,
+    is_listed: bool,
+    trouble: Option<Trouble>,
+}
+
+/// Why it can't be watched at the moment.
+#[derive(Clone, Debug)]
+struct Trouble {
+    text: String,
+    is_certain: bool,
+}
+
+impl<K: Kind + 'static> Watched<K> {
+    /// Begins to watch what a selection means. Whoever listens to `changes` is woken up after each of them.
+    pub(crate) fn begin(api: &Api, selection: Config, changes: watch::Sender<()>) -> Self {
+        let state = Arc::new(Mutex::new(State {
+            objects: BTreeMap::new(),
+            coming: BTreeMap::new(),
+            is_listed: false,
+            trouble: None,
+        }));
+        let events = watcher(api.of::<K>(), selection);
+        let (shared, woken) = (Arc::clone(&state), changes.clone());
+        let task = tokio::spawn(async move {
+            pin_mut!(events);
+            let mut pause = FIRST_PAUSE;
+            while let Some(event) = events.next().await {
+                let is_trouble = event.is_err();
+                locked(&shared).take(event);
+                woken.send_replace(());
+                pause = match is_trouble {
+                    true => {
+                        sleep(pause).await;
+                        (pause * 2).min(LONGEST_PAUSE)
+                    }
+                    false => FIRST_PAUSE,
+                };
+            }
+        });
+        let kind = K::kind(&K::DynamicType::default()).into_owned();
+        Self { kind, state, changes, task: task.abort_handle() }
+    }
+
+    /// Waits until it is up.
+    ///
+    /// # Errors
+    /// Where it may not be listed, or the API server doesn't answer for a while.
+    pub(crate) async fn up(&self) -> Result<(), TargetError> {
+        self.until(|state| match &state.trouble {
+            Some(trouble) if trouble.is_certain => Some(Err(TargetError::Rejected { why: trouble.text.clone() })),
+            Some(_) => None,
+            None => state.is_listed.then_some(Ok(())),
+        })
+        .await
+    }
+
+    /// Waits until it shows a version of an object, or a later one, that an answer told of.
+    pub(crate) async fn shows(&self, object: &K) -> Result<(), TargetError> {
+        let (name, version) = (object.name_any(), number(object));
+        self.until(|state| {
+            let there = state.objects.get(&name);
+            // deleted meanwhile counts as later
+            (state.is_listed && there.is_none_or(|there| number(&**there) >= version)).then_some(Ok(()))
+        })
+        .await
+    }
+
+    /// Waits until an object is gone.
+    pub(crate) async fn shows_none(&self, name: &str) -> Result<(), TargetError> {
+        self.until(|state| (state.is_listed && !state.objects.contains_key(name)).then_some(Ok(()))).await
+    }
+
+    async fn until(&self, mut is: impl FnMut(&State<K>) -> Option<Result<(), TargetError>>) -> Result<(), TargetError> {
+        let mut changes = self.changes.subscribe();
+        let deadline = Instant::now() + UP_BY;
+        loop {
+            if let Some(answer) = is(&locked(&self.state)) {
+                return answer;
+            }
+            if timeout_at(deadline, changes.changed()).await.is_err() {
+                let trouble = locked(&self.state).trouble.as_ref().map(|trouble| trouble.text.clone());
+                let text = trouble.unwrap_or_else(|| format!("nothing new of any {} came", self.kind));
+                return Err(TargetError::unreachable("the API server", text));
+            }
+        }
+    }
+
+    /// The object of that name.
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<K>> {
+        locked(&self.state).objects.get(name).cloned()
+    }
+
+    /// All of them, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<K>> {
+        locked(&self.state).objects.values().cloned().collect()
+    }
+}
+
+impl<K> Drop for Watched<K> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<K: Kind> State<K> {
+    fn take(&mut self, event: watcher::Result<Event<K>>) {
+        match event {
+            Ok(Event::Init) => self.coming.clear(),
+            Ok(Event::InitApply(object)) => {
+                self.coming.insert(object.name_any(), Arc::new(object));
+            }
+            Ok(Event::InitDone) => {
+                self.objects = std::mem::take(&mut self.coming);
+                (self.is_listed, self.trouble) = (true, None);
+            }
+            Ok(Event::Apply(object)) => {
+                self.objects.insert(object.name_any(), Arc::new(object));
+                self.trouble = None;
+            }
+            Ok(Event::Delete(object)) => {
+                self.objects.remove(&object.name_any());
+                self.trouble = None;
+            }
+            Err(error) => self.trouble = Trouble::of(&error, self.is_listed).or(self.trouble.take()),
+        }
+    }
+}
+
+impl Trouble {
+    /// None for what the watcher mends by itself: a watch that ran out is begun anew, and what it missed is listed.
+    fn of(error: &watcher::Error, is_listed: bool) -> Option<Self> {
+        let refused = match error {
+            watcher::Error::InitialListFailed(kube::Error::Api(status))
+            | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => Some(status),
+            watcher::Error::WatchError(_) => return None,
+            _ => None,
+        };
+        let is_certain = !is_listed && refused.is_some_and(|status| matches!(status.code, 401 | 403 | 404));
+        Some(Self { text: with_sources(error), is_certain })
+    }
+}
+
+/// Versions of one kind's objects are numbers that grow: every server that there is has it so, and since 1.35 it is promised.
+fn number<K: Kind>(object: &K) -> u64 {
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let (mut text, mut source) = (error.to_string(), error.source());
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
