@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it can't go on")]
 
 mod baseline;
+mod conformance;
+mod deployments;
 mod ground;
 mod load;
+mod site;
 mod web;
