@@ -6,6 +6,7 @@ use deploy_core::{
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What a release's payload says: enough to bring the release into its Deployment, or to make that anew.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub(crate) struct Content {
     /// What `kubectl apply` is to compare with once the release runs; none where nobody applied it so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_applied: Option<String>,
+    /// The Secrets that stand beside it, by what stands for them in plans.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) secrets: BTreeMap<String, Value>,
 }
 
 impl Content {
@@ -40,6 +44,7 @@ impl Content {
             template: deployment.template().clone(),
             manifest: json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec }),
             last_applied: annotations.get(names::LAST_APPLIED).cloned(),
+            secrets: BTreeMap::new(),
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) const HASH: &str = "pod-template-hash";
 pub(crate) const JOURNAL: &str = "journal";
 /// A release's payload.
 pub(crate) const RELEASE: &str = "release";
+/// What a Secret of the user's held before a deployment changed it.
+pub(crate) const SEALED: &str = "sealed";
 /// The key of the content hashes.
 pub(crate) const KEY: &str = "key";
 

@@ -1,7 +1,7 @@
 use crate::{
     api::Api,
     connect::Cluster,
-    objects::{Inventory, Kinds},
+    objects::{Inventory, Kinds, Seals},
     prober::PodProber,
     releases::Releases,
     router::ServiceRouter,
@@ -65,6 +65,8 @@ impl Cluster {
             held,
             inventory: Inventory::new(api.clone()),
             kinds: Kinds::default(),
+            seals: Seals::default(),
+            meant: Default::default(),
             view: Arc::clone(&view),
             settle: options.settle,
             contents: Mutex::default(),

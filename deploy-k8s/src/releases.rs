@@ -54,6 +54,11 @@ impl Releases {
         Ok(known)
     }
 
+    /// The names of all of the namespace.
+    pub(crate) async fn all(&self) -> Result<Vec<ReleaseId>, TargetError> {
+        Ok(self.store.known(None).await?.into_keys().collect())
+    }
+
     pub(crate) async fn load(&self, release: &ReleaseId) -> Result<Option<Payload>, TargetError> {
         self.store.load(release).await
     }

@@ -4,7 +4,7 @@ use crate::{
     hold::Hold,
     kinds::Deployment,
     names,
-    objects::{Inventory, Kinds},
+    objects::{Entry, Inventory, Kinds, Seals},
     patch::{JsonPatch, annotation},
     releases::Releases,
     site::{Parts, Site},
@@ -19,7 +19,7 @@ use deploy_core::{
 use futures_util::future::{try_join, try_join_all};
 use kube::ResourceExt;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -38,6 +38,9 @@ pub(crate) struct Shared {
     pub(crate) held: Arc<Held>,
     pub(crate) inventory: Inventory,
     pub(crate) kinds: Kinds,
+    pub(crate) seals: Seals,
+    /// The objects of the input; none before any was read.
+    pub(crate) meant: tokio::sync::Mutex<Option<BTreeSet<Entry>>>,
     pub(crate) view: Arc<View>,
     /// How long nodes may take to follow a Service.
     pub(crate) settle: Duration,

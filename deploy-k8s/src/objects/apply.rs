@@ -1,4 +1,7 @@
-use super::{Entry, Resolved, covers};
+use super::{
+    Entry, Resolved, covers, is_secret, seal,
+    sealed::{as_kept, keep, kept, seal_of},
+};
 use crate::{
     api::answered,
     manifest::merge::{ApplyPatch, last_applied, patch},
@@ -7,39 +10,80 @@ use crate::{
     stamp::{Stamp, admit},
 };
 use deploy_core::{
-    model::{Object, ObjectRef},
+    journal::Journal,
+    model::{Event, Object, ObjectRef},
     target::{Cx, TargetError},
 };
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use kube::{
     ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
     core::DynamicObject,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// How often a change is tried again because somebody else writes to the same object.
 const ATTEMPTS: usize = 10;
 
 impl Shared {
-    /// The objects that were applied, as they were asked for; one that isn't any more as it was, as it is.
+    /// The objects of the namespace that deployments are about, as they were asked for; one that isn't any more as it was, as
+    /// it is.
     pub(crate) async fn applied(&self) -> Result<Vec<Object>, TargetError> {
-        let entries = self.inventory.read().await?;
+        let (mut entries, meant) = try_join(self.inventory.read(), self.meant_objects()).await?;
+        entries.extend(meant);
         let found = try_join_all(entries.iter().map(|entry| self.applied_one(entry))).await?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    /// What the input at hand means; without one, what the last deployment was about. Objects that were there already, and
+    /// as they are to be, are in no inventory.
+    async fn meant_objects(&self) -> Result<BTreeSet<Entry>, TargetError> {
+        let mut meant = self.meant.lock().await;
+        if let Some(meant) = &*meant {
+            return Ok(meant.clone());
+        }
+        let unread = |error| TargetError::unreachable("the journal", error);
+        let last = self.journal.deployments().await.map_err(unread)?.pop();
+        let records = match last {
+            Some(last) => self.journal.read(last).await.map_err(unread)?,
+            None => Vec::new(),
+        };
+        let objects = match records.first().map(|record| &record.event) {
+            Some(Event::Planned { plan }) => plan.services.iter().flat_map(|spec| &spec.objects).collect(),
+            _ => Vec::new(),
+        };
+        Ok(meant.insert(objects.into_iter().map(Entry::of).collect()).clone())
     }
 
     async fn applied_one(&self, entry: &Entry) -> Result<Option<Object>, TargetError> {
         let resolved = self.kinds.resolve(&self.api, &entry.api_version, &entry.kind).await?;
         let Some(there) = self.there(&resolved, &entry.object(&self.target)).await? else { return Ok(None) };
-        let asked = there.annotations().get(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok());
-        let mut now = serde_json::to_value(&there).unwrap_or_default();
-        unpin(&mut now);
-        let spec = match asked {
-            Some(asked) if covers(&now, &asked) => asked,
-            asked => within(&now, asked.as_ref().unwrap_or(&Value::Null)),
+        let spec = asked(&there);
+        let spec = match is_secret(&spec) {
+            true => seal(&spec, &self.releases.key().await?).0,
+            false => spec,
         };
         Ok(Some(Object { object: entry.object(&self.target), spec }))
+    }
+
+    /// The manifest that an object of a plan stands for.
+    async fn manifest(&self, object: &Object) -> Result<Value, TargetError> {
+        let Some(seal) = seal_of(&object.spec) else { return Ok(object.spec.clone()) };
+        if let Some(manifest) = self.seals.get(seal) {
+            return Ok(manifest);
+        }
+        if let Some(manifest) = kept(&self.api, seal).await? {
+            return Ok(manifest);
+        }
+        for release in self.releases.all().await? {
+            if let Some(manifest) = self.content(&release).await?.secrets.get(seal) {
+                return Ok(manifest.clone());
+            }
+        }
+        Err(TargetError::Rejected {
+            why: format!("what {} is to hold isn't at hand; run `up` with its file again", object.object),
+        })
     }
 
     async fn there(&self, resolved: &Resolved, object: &ObjectRef) -> Result<Option<DynamicObject>, TargetError> {
@@ -48,9 +92,8 @@ impl Shared {
 
     /// Makes an object be as its manifest says, as `kubectl apply` would.
     pub(crate) async fn apply(&self, cx: &Cx, object: &Object) -> Result<(), TargetError> {
-        let manifest = &object.spec;
-        let field = |name: &str| manifest[name].as_str().unwrap_or_default().to_owned();
-        let entry = Entry { api_version: field("apiVersion"), kind: field("kind"), name: object.object.name.clone() };
+        let manifest = &self.manifest(object).await?;
+        let entry = Entry::of(object);
         let resolved = self.kinds.resolve(&self.api, &entry.api_version, &entry.kind).await?;
         self.held.admit(cx.fence)?;
         self.inventory.add(cx.fence, &entry).await?;
@@ -70,6 +113,10 @@ impl Shared {
                 }
                 Some(there) => {
                     admit(cx, &there.metadata)?;
+                    if is_secret(manifest) {
+                        let before = asked(there);
+                        keep(&self.api, &seal(&before, &self.releases.key().await?).1, &before).await?;
+                    }
                     let last = there.annotations().get(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok());
                     let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
                     let mut patch = patch(last.as_ref(), manifest);
@@ -147,6 +194,34 @@ fn unpin(service: &mut Value) {
     if let Some(selector) = service.pointer_mut("/spec/selector").and_then(Value::as_object_mut) {
         selector.shift_remove(HASH);
     }
+}
+
+/// What is asked of an object that is there: the manifest that it was applied from, or else what it is like.
+fn asked(there: &DynamicObject) -> Value {
+    let last = there.annotations().get(LAST_APPLIED).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let mut now = serde_json::to_value(there).unwrap_or_default();
+    unpin(&mut now);
+    match last {
+        Some(last) if covers(&now, &as_kept(&last)) => last,
+        Some(last) => within(&now, &as_kept(&last)),
+        None => bare(now),
+    }
+}
+
+/// An object without what the server and we write on it.
+fn bare(mut object: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.shift_remove("status");
+    }
+    let metadata = object["metadata"].take();
+    let named = |name: &str| (name.to_owned(), metadata[name].clone());
+    let kept = ["name", "namespace", "labels", "annotations"].map(named);
+    let mut kept = serde_json::Map::from_iter(kept.into_iter().filter(|(_, value)| !value.is_null()));
+    if let Some(annotations) = kept.get_mut("annotations").and_then(Value::as_object_mut) {
+        annotations.shift_remove(FENCE);
+    }
+    object["metadata"] = Value::Object(kept);
+    object
 }
 
 /// What is there of what a manifest names.

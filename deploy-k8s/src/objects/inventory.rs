@@ -5,7 +5,7 @@ use crate::{
     stamp::Stamp,
 };
 use deploy_core::{
-    model::{Fence, ObjectRef, TargetId},
+    model::{Fence, Object, ObjectRef, TargetId},
     target::TargetError,
 };
 use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -39,6 +39,12 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// That of a plan's object.
+    pub(crate) fn of(object: &Object) -> Self {
+        let field = |name: &str| object.spec[name].as_str().unwrap_or_default().to_owned();
+        Self { api_version: field("apiVersion"), kind: field("kind"), name: object.object.name.clone() }
+    }
+
     /// What plans call it.
     pub(crate) fn object(&self, target: &TargetId) -> ObjectRef {
         let kind = super::kind_name(&self.api_version, &self.kind);

@@ -5,7 +5,9 @@ mod apply;
 mod covers;
 mod inventory;
 mod kind;
+mod sealed;
 
 pub(crate) use covers::covers;
 pub(crate) use inventory::{Entry, Inventory};
 pub(crate) use kind::{Kinds, Resolved, kind_name};
+pub(crate) use sealed::{Seals, is_secret, seal};

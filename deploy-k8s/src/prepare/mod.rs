@@ -6,14 +6,16 @@ use crate::{
     api::CallError,
     manifest::{Manifest, Manifests, is_cluster_wide, merge::last_applied, order::sort_to_apply},
     namespace::Namespace,
-    objects::kind_name,
+    objects::{Entry, is_secret, kind_name, seal},
     shared::Shared,
+    state::Key,
 };
 use deploy_core::{
     model::{Object, ObjectRef, Payload, ReleaseId, ServiceSpec},
     target::TargetError,
 };
 use futures_util::future::try_join_all;
+use serde_json::Value;
 use service::{Surroundings, service};
 use std::collections::BTreeMap;
 
@@ -81,9 +83,12 @@ impl Shared {
         let key = self.releases.key().await?;
         let mut others: Vec<_> = manifests.objects().iter().filter(|one| !is_deployment(one)).collect();
         sort_to_apply(&mut others, |one| (one.group(), one.kind()));
-        let objects = others.into_iter().map(|one| self.object(one)).collect();
+        let mut secrets = BTreeMap::new();
+        let objects = others.into_iter().map(|one| self.object(one, &key, &mut secrets));
+        let objects: Vec<_> = objects.collect();
+        self.meant.lock().await.replace(objects.iter().map(Entry::of).collect());
         let services = self.view.services().await?.all();
-        let around = Surroundings { objects, services, of: deployments.len(), hash: &|text| key.hex16(text) };
+        let around = Surroundings { objects, secrets, services, of: deployments.len(), hash: &|text| key.hex16(text) };
         let made = try_join_all(deployments.into_iter().map(|one| service(self, one, &around))).await?;
         let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes: Vec::new() };
         for (spec, payload) in made {
@@ -93,16 +98,23 @@ impl Shared {
         Ok(prepared)
     }
 
-    fn object(&self, manifest: &Manifest) -> Object {
+    /// An object as plans have it; what a Secret holds is put beside it.
+    fn object(&self, manifest: &Manifest, key: &Key, secrets: &mut BTreeMap<String, Value>) -> Object {
         let kind = kind_name(manifest.api_version(), manifest.kind());
         let object = ObjectRef { target: self.target.clone(), kind, name: manifest.name().to_owned() };
         // as it comes back from what is noted on the object
-        let spec = serde_json::from_str(&last_applied(&self.meant(manifest))).unwrap_or_default();
-        Object { object, spec }
+        let spec: Value = serde_json::from_str(&last_applied(&self.meant(manifest))).unwrap_or_default();
+        if !is_secret(&spec) {
+            return Object { object, spec };
+        }
+        let (named, seal) = seal(&spec, key);
+        self.seals.add(&seal, &spec);
+        secrets.insert(seal, spec);
+        Object { object, spec: named }
     }
 
     /// An object's content with the namespace that it is for.
-    fn meant(&self, manifest: &Manifest) -> serde_json::Value {
+    fn meant(&self, manifest: &Manifest) -> Value {
         match is_cluster_wide(manifest.group(), manifest.kind()) {
             Some(true) => manifest.object().clone(),
             _ => manifest.object_in(self.api.namespace()),

@@ -17,7 +17,7 @@ use deploy_core::model::{
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// As long as Kubernetes itself waits for progress, where the Deployment doesn't say.
 const PROGRESS_BY: u64 = 600;
@@ -27,6 +27,8 @@ const STOP_BY: u64 = 30;
 /// What stands beside a Deployment.
 pub(super) struct Surroundings<'a> {
     pub(super) objects: Vec<Object>,
+    /// What the Secrets among them hold.
+    pub(super) secrets: BTreeMap<String, Value>,
     /// The Services that are there already.
     pub(super) services: Vec<Arc<Service>>,
     /// How many Deployments the input has.
@@ -62,7 +64,8 @@ pub(super) async fn service(
         },
     };
     let would_be = would_be.map_err(|error| refused(manifest, error))?;
-    let content = Content { last_applied: Some(last_applied(&meant)), ..Content::of(&would_be) };
+    let content =
+        Content { last_applied: Some(last_applied(&meant)), secrets: around.secrets.clone(), ..Content::of(&would_be) };
     let id = identity::release_id(&name, &content.template, around.hash);
     let release = identity::release(&name, id, &content.template);
     let labels = &content.template["metadata"]["labels"];
