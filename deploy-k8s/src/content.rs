@@ -18,6 +18,9 @@ pub(crate) struct Content {
     /// What `kubectl apply` is to compare with once the release runs; none where nobody applied it so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_applied: Option<String>,
+    /// ConfigMaps and Secrets that are this release's alone, whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) copies: Vec<Value>,
     /// The Secrets that stand beside it, by what stands for them in plans.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) secrets: BTreeMap<String, Value>,
@@ -44,6 +47,7 @@ impl Content {
             template: deployment.template().clone(),
             manifest: json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec }),
             last_applied: annotations.get(names::LAST_APPLIED).cloned(),
+            copies: Vec::new(),
             secrets: BTreeMap::new(),
         }
     }

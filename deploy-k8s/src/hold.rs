@@ -60,8 +60,8 @@ impl Hold {
         patch
     }
 
-    /// Whether a Deployment's fields are those that hold.
-    pub(crate) fn is_on(deployment: &Deployment) -> bool {
-        deployment.spec["minReadySeconds"] == i32::MAX - 1
+    /// Whether a Deployment's fields are the user's own.
+    pub(crate) fn is_over(&self, deployment: &Deployment) -> bool {
+        self.fields.iter().all(|(name, value)| deployment.spec[name.as_str()] == *value)
     }
 }

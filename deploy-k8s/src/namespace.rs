@@ -66,6 +66,7 @@ impl Cluster {
             inventory: Inventory::new(api.clone()),
             kinds: Kinds::default(),
             seals: Seals::default(),
+            disposable: Mutex::default(),
             meant: Default::default(),
             view: Arc::clone(&view),
             settle: options.settle,

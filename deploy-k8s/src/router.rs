@@ -1,5 +1,4 @@
 use crate::{
-    hold::Hold,
     patch::JsonPatch,
     shared::{Change, Shared},
     site::{NOBODY, Site},
@@ -56,12 +55,15 @@ impl Router for ServiceRouter {
             Selected::All => None,
             Selected::Only(hash) => Some(hash.to_owned()),
         };
-        if hash.is_some() && Hold::is_on(&site.deployment) && !site.deployment.is_paused() {
+        if let (Some(_), Some((_, hold))) = (&hash, &site.held)
+            && !hold.is_over(&site.deployment)
+            && !site.deployment.is_paused()
+        {
             // from now on another template of somebody else's would take the new pods away
             shared
                 .change(cx, &site, |there| {
                     let pause = || Change::new(JsonPatch::new().set("/spec/paused", true));
-                    Ok((Hold::is_on(there) && !there.is_paused()).then(pause))
+                    Ok((!hold.is_over(there) && !there.is_paused()).then(pause))
                 })
                 .await?;
         }

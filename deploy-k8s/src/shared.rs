@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) inventory: Inventory,
     pub(crate) kinds: Kinds,
     pub(crate) seals: Seals,
+    /// The kinds of the objects that were seen and in which nothing of value lies.
+    pub(crate) disposable: Mutex<BTreeSet<String>>,
     /// The objects of the input; none before any was read.
     pub(crate) meant: tokio::sync::Mutex<Option<BTreeSet<Entry>>>,
     pub(crate) view: Arc<View>,
@@ -105,7 +107,9 @@ impl Shared {
         object: &K,
         change: impl Fn(&K) -> Result<Option<Change>, TargetError>,
     ) -> Result<(), TargetError> {
-        let (name, mut there) = (object.name_any(), object.clone());
+        let name = object.name_any();
+        // what was written since it was looked at is seen
+        let mut there = watched.get(&name).map_or_else(|| object.clone(), |seen| (*seen).clone());
         for _ in 0..ATTEMPTS {
             self.held.admit(cx.fence)?;
             admit(cx, there.meta())?;

@@ -59,8 +59,7 @@ impl Site {
         let mut sets: Vec<_> = sets.into_iter().filter(|set| set.is_owned_by(&deployment)).collect();
         sets.sort_by_key(|set| std::cmp::Reverse(set.revision()));
         let sets = sets.into_iter().map(|set| Set { release: id(&set.template()), pods: pods_of(&set, &pods), set });
-        let labels = &deployment.spec["template"]["metadata"]["labels"];
-        services.retain(|service| leads_to(service, labels));
+        services.retain(|service| Leads::of(service, &deployment.spec) == Leads::Here);
         let held = known.iter().find_map(|(release, known)| {
             let hold = serde_json::from_str(known.hold.as_deref()?).ok()?;
             (known.release.service == *service).then_some((release.clone(), hold))
@@ -79,6 +78,11 @@ impl Site {
     /// The newest ReplicaSet of a release.
     pub(crate) fn set(&self, release: &ReleaseId) -> Option<&Set> {
         self.sets.iter().find(|set| set.release == *release)
+    }
+
+    /// What tells a release's pods from others.
+    pub(crate) fn hash(&self, release: &ReleaseId) -> Option<&str> {
+        self.set(release)?.set.hash()
     }
 
     /// How many pods of a release are asked for.
@@ -194,11 +198,37 @@ pub(crate) fn pin(service: &Service) -> Option<&str> {
     service.spec.as_ref()?.selector.as_ref()?.get(names::HASH).map(String::as_str)
 }
 
-/// Whether a Service selects pods with these labels, whatever it is narrowed to.
-pub(crate) fn leads_to(service: &Service, labels: &serde_json::Value) -> bool {
-    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-    let mut named = selector.into_iter().flatten().filter(|(name, _)| *name != names::HASH).peekable();
-    named.peek().is_some() && named.all(|(name, value)| labels[name.as_str()] == **value)
+/// How a Service stands to a Deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leads {
+    /// It selects none of its pods.
+    Elsewhere,
+    /// It selects its pods and, as far as labels tell, no others.
+    Here,
+    /// It selects by fewer labels than the Deployment does, so that it may lead to other pods too.
+    HereAndElsewhere,
+}
+
+impl Leads {
+    /// Whatever it is narrowed to for the time of a deployment.
+    pub(crate) fn of(service: &Service, deployment: &serde_json::Value) -> Self {
+        let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+        let named: BTreeMap<&str, &str> = selector
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(|(name, _)| *name != names::HASH)
+            .collect();
+        let labels = &deployment["template"]["metadata"]["labels"];
+        if named.is_empty() || named.iter().any(|(name, value)| labels[*name] != **value) {
+            return Self::Elsewhere;
+        }
+        let mut by = deployment["selector"]["matchLabels"].as_object().into_iter().flatten();
+        match by.all(|(name, _)| named.contains_key(name.as_str())) {
+            true => Self::Here,
+            false => Self::HereAndElsewhere,
+        }
+    }
 }
 
 fn pods_of(set: &ReplicaSet, pods: &[Arc<Pod>]) -> Vec<Arc<Pod>> {
@@ -238,4 +268,30 @@ fn instance(pod: &Pod, ordinal: u32) -> Instance {
         None => InstanceState::Starting,
     };
     Instance { name: pod.name_any(), ordinal, state, restarts }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_service_leads_here_if_it_selects_by_all_that_the_deployment_does() {
+        let deployment = json!({
+            "selector": { "matchLabels": { "app": "shop", "tier": "web" } },
+            "template": { "metadata": { "labels": { "app": "shop", "tier": "web", "track": "stable" } } },
+        });
+        let leads = |selector: serde_json::Value| {
+            let service = json!({ "metadata": { "name": "s" }, "spec": { "selector": selector } });
+            Leads::of(&serde_json::from_value(service).unwrap(), &deployment)
+        };
+        assert_eq!(leads(json!({ "app": "shop", "tier": "web" })), Leads::Here);
+        assert_eq!(
+            leads(json!({ "app": "shop", "tier": "web", "track": "stable", "pod-template-hash": "x" })),
+            Leads::Here
+        );
+        assert_eq!(leads(json!({ "app": "shop" })), Leads::HereAndElsewhere);
+        assert_eq!(leads(json!({ "app": "shop", "tier": "worker" })), Leads::Elsewhere);
+        assert_eq!(leads(json!({})), Leads::Elsewhere);
+    }
 }

@@ -21,8 +21,16 @@ use kube::{
     core::DynamicObject,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::PoisonError};
 
+/// What isn't taken away because it left the input: data lies in it, or others live in it.
+const VALUABLE: [&str; 5] = [
+    "persistentvolumeclaim",
+    "persistentvolume",
+    "namespace",
+    "storageclass.storage.k8s.io",
+    "customresourcedefinition.apiextensions.k8s.io",
+];
 /// How often a change is tried again because somebody else writes to the same object.
 const ATTEMPTS: usize = 10;
 
@@ -32,6 +40,11 @@ impl Shared {
     pub(crate) async fn applied(&self) -> Result<Vec<Object>, TargetError> {
         let (mut entries, meant) = try_join(self.inventory.read(), self.meant_objects()).await?;
         entries.extend(meant);
+        let kinds = entries
+            .iter()
+            .map(|entry| entry.object(&self.target).kind)
+            .filter(|kind| !VALUABLE.contains(&kind.as_str()));
+        self.disposable.lock().unwrap_or_else(PoisonError::into_inner).extend(kinds);
         let found = try_join_all(entries.iter().map(|entry| self.applied_one(entry))).await?;
         Ok(found.into_iter().flatten().collect())
     }

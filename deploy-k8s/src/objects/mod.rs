@@ -2,6 +2,7 @@
 //! `kubectl apply` does, with the same annotation, so that either may go on where the other has stopped.
 
 mod apply;
+mod copies;
 mod covers;
 mod inventory;
 mod kind;

@@ -1,6 +1,7 @@
 //! What must be known before planning: which releases the input means, as the server has them.
 
 mod service;
+mod versioned;
 
 use crate::{
     api::CallError,
@@ -11,13 +12,14 @@ use crate::{
     state::Key,
 };
 use deploy_core::{
-    model::{Object, ObjectRef, Payload, ReleaseId, ServiceSpec},
+    model::{Object, ObjectRef, Payload, ReleaseId, ServiceName, ServiceSpec},
     target::TargetError,
 };
 use futures_util::future::try_join_all;
 use serde_json::Value;
 use service::{Surroundings, service};
 use std::collections::BTreeMap;
+use versioned::Configs;
 
 /// What a plan is made from.
 #[derive(Clone)]
@@ -87,8 +89,17 @@ impl Shared {
         let objects = others.into_iter().map(|one| self.object(one, &key, &mut secrets));
         let objects: Vec<_> = objects.collect();
         self.meant.lock().await.replace(objects.iter().map(Entry::of).collect());
+        let mut configs = Configs::default();
+        manifests.objects().iter().for_each(|one| configs.add(&self.meant(one)));
+        let is_there = self.applied().await?;
+        let unchanged = objects.iter().filter(|object| is_there.contains(object)).filter_map(config).collect();
         let services = self.view.services().await?.all();
-        let around = Surroundings { objects, secrets, services, of: deployments.len(), hash: &|text| key.hex16(text) };
+        let names: Vec<_> = deployments.iter().map(|one| ServiceName::new(one.name())).collect();
+        let known = self.releases.of(&names).await?;
+        let held =
+            known.into_values().filter(|known| known.hold.is_some()).map(|known| known.release.service).collect();
+        let around =
+            Surroundings { held, objects, secrets, services, of: deployments.len(), key: &key, configs, unchanged };
         let made = try_join_all(deployments.into_iter().map(|one| service(self, one, &around))).await?;
         let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes: Vec::new() };
         for (spec, payload) in made {
@@ -120,6 +131,16 @@ impl Shared {
             _ => manifest.object_in(self.api.namespace()),
         }
     }
+}
+
+/// An object's kind and name, if it is one that Deployments refer to.
+fn config(object: &Object) -> Option<(&'static str, String)> {
+    let kind = match object.object.kind.as_str() {
+        "configmap" => "ConfigMap",
+        "secret" => "Secret",
+        _ => return None,
+    };
+    Some((kind, object.object.name.clone()))
 }
 
 /// An answer about one object of the input.

@@ -1,4 +1,4 @@
-use super::{PrepareError, refused};
+use super::{PrepareError, refused, versioned::Configs};
 use crate::{
     content::Content,
     identity,
@@ -9,7 +9,8 @@ use crate::{
     },
     names::LAST_APPLIED,
     shared::Shared,
-    site::leads_to,
+    site::Leads,
+    state::Key,
 };
 use deploy_core::model::{
     BasisPoints, Batch, Clocks, Count, Millis, Named, Object, Order, Payload, ServiceName, ServiceSpec,
@@ -17,7 +18,10 @@ use deploy_core::model::{
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// As long as Kubernetes itself waits for progress, where the Deployment doesn't say.
 const PROGRESS_BY: u64 = 600;
@@ -31,9 +35,14 @@ pub(super) struct Surroundings<'a> {
     pub(super) secrets: BTreeMap<String, Value>,
     /// The Services that are there already.
     pub(super) services: Vec<Arc<Service>>,
+    /// The services of which a release is held: a deployment was interrupted.
+    pub(super) held: BTreeSet<ServiceName>,
     /// How many Deployments the input has.
     pub(super) of: usize,
-    pub(super) hash: &'a (dyn Fn(&str) -> String + Sync),
+    pub(super) key: &'a Key,
+    /// The ConfigMaps and Secrets of the input, and those of them that are there as they are to be.
+    pub(super) configs: Configs,
+    pub(super) unchanged: BTreeSet<(&'static str, String)>,
 }
 
 /// What is to run of one Deployment, and its configuration.
@@ -45,32 +54,39 @@ pub(super) async fn service(
     let name = ServiceName::new(manifest.name());
     let meant = shared.meant(manifest);
     let there = shared.view.part(&name, around.of).await?.deployments.get(name.as_str());
-    let would_be = match &there {
-        Some(there) => {
-            if there.is_paused() && !crate::hold::Hold::is_on(there) {
-                let why = "it is paused; run `kubectl rollout resume` first".into();
-                return Err(PrepareError::Unsuitable { service: name.to_string(), why });
-            }
-            let last = there.annotations().get(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok());
-            let (ApplyPatch::Strategic(body) | ApplyPatch::Merge(body)) = patch(last.as_ref(), &meant);
-            shared.api.would_be::<Deployment>(name.as_str(), &body).await
+    if let Some(there) = &there
+        && there.is_paused()
+        && !around.held.contains(&name)
+    {
+        let why = "it is paused; run `kubectl rollout resume` first".into();
+        return Err(PrepareError::Unsuitable { service: name.to_string(), why });
+    }
+    let there = there.as_deref();
+    let referred = around.configs.referred(&meant["spec"]["template"]);
+    let (mut versioned, mut copies) = (meant.clone(), Vec::new());
+    let would_be = match there.filter(|there| around.configs.referred(there.template()) == referred) {
+        // brought there by its names as they are: another release only if something is another
+        Some(there) if !referred.is_empty() && around.unchanged.is_superset(&referred.iter().cloned().collect()) => {
+            let plain = try_out(shared, manifest, Some(there), &meant).await?;
+            (plain.template() == there.template()).then_some(plain)
         }
-        None => match serde_json::from_value(meant.clone()) {
-            Ok(new) => shared.api.would_be_new::<Deployment>(&new).await,
-            Err(error) => {
-                let (at, object) = (manifest.place().to_string(), format!("Deployment {name}"));
-                return Err(PrepareError::Refused { at, object, said: error.to_string() });
-            }
-        },
+        _ => None,
     };
-    let would_be = would_be.map_err(|error| refused(manifest, error))?;
-    let content =
-        Content { last_applied: Some(last_applied(&meant)), secrets: around.secrets.clone(), ..Content::of(&would_be) };
-    let id = identity::release_id(&name, &content.template, around.hash);
+    let would_be = match would_be {
+        Some(plain) => plain,
+        None => {
+            copies = around.configs.version(&mut versioned["spec"]["template"], around.key);
+            try_out(shared, manifest, there, &versioned).await?
+        }
+    };
+    let of = Content::of(&would_be);
+    let content = Content { last_applied: Some(last_applied(&meant)), copies, secrets: around.secrets.clone(), ..of };
+    let id = identity::release_id(&name, &content.template, |text| around.key.hex16(text));
     let release = identity::release(&name, id, &content.template);
-    let labels = &content.template["metadata"]["labels"];
-    let is_routed = around.services.iter().any(|service| leads_to(service, labels))
-        || around.objects.iter().any(|object| selects(object, labels));
+    let led = around.services.iter().map(|service| (service.name_any(), Leads::of(service, &would_be.spec)));
+    let led: BTreeMap<_, _> =
+        led.chain(around.objects.iter().filter_map(|object| leads(object, &would_be.spec))).collect();
+    let is_routed = led.values().any(|leads| *leads == Leads::Here);
     let seconds = |value: &Value, default: u64| Millis::from_secs(value.as_u64().unwrap_or(default));
     let healthy_by = seconds(&would_be.spec["progressDeadlineSeconds"], PROGRESS_BY);
     let clocks = Clocks {
@@ -96,13 +112,58 @@ pub(super) async fn service(
         lives_in: Vec::new(),
         objects: around.objects.clone(),
         keep_failed: false,
-        notes: Vec::new(),
+        notes: notes(&content.template, &led),
     };
     Ok((spec, content.payload()))
 }
 
-/// Whether an object is a Service that selects pods with these labels.
-fn selects(object: &Object, labels: &Value) -> bool {
-    object.object.kind == "service"
-        && serde_json::from_value(object.spec.clone()).is_ok_and(|service: Service| leads_to(&service, labels))
+/// What the server would make of a Deployment.
+async fn try_out(
+    shared: &Shared,
+    manifest: &Manifest,
+    there: Option<&Deployment>,
+    meant: &Value,
+) -> Result<Deployment, PrepareError> {
+    let would_be = match there {
+        Some(there) => {
+            let last = there.annotations().get(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok());
+            let (ApplyPatch::Strategic(body) | ApplyPatch::Merge(body)) = patch(last.as_ref(), meant);
+            shared.api.would_be::<Deployment>(manifest.name(), &body).await
+        }
+        None => match serde_json::from_value(meant.clone()) {
+            Ok(new) => shared.api.would_be_new::<Deployment>(&new).await,
+            Err(error) => {
+                let (at, object) = (manifest.place().to_string(), format!("Deployment {}", manifest.name()));
+                return Err(PrepareError::Refused { at, object, said: error.to_string() });
+            }
+        },
+    };
+    would_be.map_err(|error| refused(manifest, error))
+}
+
+/// How an object stands to a Deployment, if it is a Service.
+fn leads(object: &Object, deployment: &Value) -> Option<(String, Leads)> {
+    let service: Service =
+        serde_json::from_value(object.spec.clone()).ok().filter(|_| object.object.kind == "service")?;
+    Some((object.object.name.clone(), Leads::of(&service, deployment)))
+}
+
+/// What people should know of how a Deployment is treated.
+fn notes(template: &Value, led: &BTreeMap<String, Leads>) -> Vec<String> {
+    let named = |which: Leads| led.iter().filter(move |(_, leads)| **leads == which).map(|(name, _)| name.as_str());
+    let mut notes = Vec::new();
+    let shared: Vec<_> = named(Leads::HereAndElsewhere).collect();
+    if !shared.is_empty() {
+        notes.push(format!(
+            "Service {} selects by fewer labels than the Deployment does and may lead to others too, so it is left alone: old and new pods answer through it while both are there.",
+            shared.join(" and ")
+        ));
+    }
+    let is_led_to = named(Leads::Here).next().is_some() || !shared.is_empty();
+    if is_led_to && !identity::containers(template).any(|container| container["lifecycle"]["preStop"].is_object()) {
+        notes.push(
+            "It has no preStop hook: a rolling update loses the requests that reach a pod which is ending already; blue-green doesn't.".into(),
+        );
+    }
+    notes
 }

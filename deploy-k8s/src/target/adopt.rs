@@ -3,6 +3,7 @@ use crate::{
     kinds::Deployment,
     patch::JsonPatch,
     shared::{Change, Shared},
+    site::Leads,
     stamp::Stamp,
 };
 use deploy_core::{
@@ -23,14 +24,11 @@ impl Shared {
         let all = ListParams::default();
         let (deployments, services) =
             try_join(self.api.list::<Deployment>(&all), self.api.list::<Service>(&all)).await?;
-        let is_of = |labels: &serde_json::Value, service: &Service| crate::site::leads_to(service, labels);
         let deployments: Vec<_> = deployments
             .into_iter()
             .filter(|one| Stamp::on(&one.metadata).is_some() || involved.contains(&one.name_any()))
             .collect();
-        let leads = |service: &Service| {
-            deployments.iter().any(|one| is_of(&one.spec["template"]["metadata"]["labels"], service))
-        };
+        let leads = |service: &Service| deployments.iter().any(|one| Leads::of(service, &one.spec) == Leads::Here);
         let services: Vec<_> =
             services.into_iter().filter(|one| Stamp::on(&one.metadata).is_some() || leads(one)).collect();
         try_join(

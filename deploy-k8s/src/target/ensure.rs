@@ -1,5 +1,7 @@
 use crate::{
+    content::Content,
     hold::Hold,
+    kinds::Deployment,
     names::HASH,
     patch::{JsonPatch, path},
     shared::{Change, ChangeOfStamp, Shared},
@@ -7,7 +9,7 @@ use crate::{
     stamp::{Made, Stamp},
 };
 use deploy_core::{
-    model::{ReleaseId, WorkloadRef},
+    model::{ReleaseId, ServiceName, WorkloadRef},
     target::{Cx, TargetError},
 };
 use k8s_openapi::api::core::v1::Service;
@@ -35,15 +37,17 @@ impl Shared {
         }
         if site.deployment.replicas() == 0 {
             // nobody is to be kept from leaving
-            return self.put(cx, &site, &site.current, new, None).await;
+            return self.put(cx, &site, &site.current, new, wake).await;
         }
         let hold = self.hold(cx, &site, new).await?;
         self.narrow(cx, &site, Some(hold.hash.as_str())).await?;
-        self.put(cx, &site, &site.current, new, Some(&hold)).await
+        self.put(cx, &site, &site.current, new, |_, _, patch| Hold::begin(patch)).await
     }
 
     async fn create(&self, cx: &Cx, workload: &WorkloadRef) -> Result<(), TargetError> {
-        let mut deployment = self.content(&workload.release).await?.deployment()?;
+        let content = self.content(&workload.release).await?;
+        self.make_copies(cx, &content.copies).await?;
+        let mut deployment = content.deployment()?;
         let made = Some(Made::by(cx, &workload.release));
         let stamp = Stamp { fence: cx.fence, made, stopped: None };
         let annotations = deployment.metadata.annotations.get_or_insert_default();
@@ -59,8 +63,34 @@ impl Shared {
             None => return Err(TargetError::unreachable("the cluster", "the Deployment is being deleted")),
         }
         match self.site(&workload.service).await? {
-            Some(site) if site.current != workload.release => Err(site.foreign(&site.deployment, &workload.release)),
-            _ => Ok(()),
+            Some(site) if site.current != workload.release => {
+                return Err(site.foreign(&site.deployment, &workload.release));
+            }
+            _ => {}
+        }
+        if content.copies.is_empty() {
+            return Ok(());
+        }
+        let (service, release) = (&workload.service, &workload.release);
+        let made = Cx { deadline: crate::shared::at_most(cx, MADE_BY), ..cx.clone() };
+        self.until(&made, service, "its ReplicaSet", |site| site.set(release).is_some()).await?;
+        self.own(cx, service, release, &content).await
+    }
+
+    /// Gives what a release is configured by to its ReplicaSet.
+    async fn own(
+        &self,
+        cx: &Cx,
+        service: &ServiceName,
+        release: &ReleaseId,
+        content: &Content,
+    ) -> Result<(), TargetError> {
+        if content.copies.is_empty() {
+            return Ok(());
+        }
+        match self.site(service).await?.as_ref().and_then(|site| site.set(release)) {
+            Some(set) => self.own_copies(cx, set, &content.copies).await,
+            None => Ok(()),
         }
     }
 
@@ -82,7 +112,7 @@ impl Shared {
         if let Some((_, hold)) = &site.held {
             return Ok(hold.clone());
         }
-        let hash = match site.set(&site.current).and_then(|set| set.set.hash()) {
+        let hash = match site.hash(&site.current) {
             Some(hash) => hash.to_owned(),
             None => {
                 let cause = format!("the cluster hasn't made the ReplicaSet of {} yet", site.current);
@@ -94,16 +124,17 @@ impl Shared {
         Ok(hold)
     }
 
-    /// Brings a template in the place of another, with a hold or without.
+    /// Brings a template in the place of another, with what else is to be written in the same moment.
     pub(super) async fn put(
         &self,
         cx: &Cx,
         site: &Site,
         from: &ReleaseId,
         to: &ReleaseId,
-        hold: Option<&Hold>,
+        with: impl Fn(&Deployment, &Content, JsonPatch) -> JsonPatch,
     ) -> Result<(), TargetError> {
         let (content, before) = (self.content(to).await?, site.template(from)?);
+        self.make_copies(cx, &content.copies).await?;
         let made = Made::by(cx, to);
         self.change(cx, site, |there| {
             let template = there.template();
@@ -115,18 +146,14 @@ impl Shared {
             }
             let patch =
                 JsonPatch::new().test("/spec/template", before.clone()).set("/spec/template", content.template.clone());
-            let stopped = Stamp::on(&there.metadata).and_then(|stamp| stamp.stopped).filter(|_| there.replicas() == 0);
-            let patch = match (hold, stopped) {
-                (Some(_), _) => Hold::begin(patch),
-                (None, Some(count)) => content.apply_last(there, patch).set("/spec/replicas", count),
-                (None, None) => content.apply_last(there, patch),
-            };
+            let patch = with(there, &content, patch);
             Ok(Some(Change { patch, stamp: ChangeOfStamp::Made(Some(made.clone())) }))
         })
         .await?;
         let expected = format!("the ReplicaSet of {to}");
         let cx = Cx { deadline: crate::shared::at_most(cx, MADE_BY), ..cx.clone() };
-        self.until(&cx, &site.service, &expected, |site| site.current != *to || site.set(to).is_some()).await
+        self.until(&cx, &site.service, &expected, |site| site.current != *to || site.set(to).is_some()).await?;
+        self.own(&cx, &site.service, to, &content).await
     }
 
     /// Sends the requests of a site's Services to the pods of one ReplicaSet; without one, to whom the user has it.
@@ -142,6 +169,15 @@ impl Shared {
             is_changed = true;
         }
         Ok(is_changed)
+    }
+}
+
+/// Brings a release in the place of one that we stopped, as large as that was.
+fn wake(there: &Deployment, content: &Content, patch: JsonPatch) -> JsonPatch {
+    let patch = content.apply_last(there, patch);
+    match Stamp::on(&there.metadata).and_then(|stamp| stamp.stopped) {
+        Some(count) => patch.set("/spec/replicas", count),
+        None => patch,
     }
 }
 

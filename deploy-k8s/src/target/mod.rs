@@ -21,7 +21,7 @@ use deploy_core::{
     target::{Cx, Target, TargetError},
 };
 use futures_util::stream::{self, BoxStream, StreamExt};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Deploys in one namespace.
 pub(crate) struct KubeTarget {
@@ -36,7 +36,8 @@ impl Target for KubeTarget {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { replaces: true, owns_counts: true, ..Capabilities::default() }
+        let disposable = self.shared.disposable.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Capabilities { replaces: true, owns_counts: true, disposable, ..Capabilities::default() }
     }
 
     async fn observe(&self, services: &[ServiceName]) -> Result<World, TargetError> {
@@ -87,6 +88,7 @@ impl Target for KubeTarget {
     }
 
     async fn discard(&self, cx: &Cx, release: &ReleaseId) -> Result<(), TargetError> {
+        self.shared.discard_copies(cx, release).await?;
         self.shared.releases.discard(cx.fence, release).await
     }
 

@@ -45,13 +45,13 @@ impl Shared {
     }
 
     /// Ends a hold with the new release: its Deployment is the user's own again.
-    async fn go_on(&self, cx: &Cx, site: &Site, hold: &Hold) -> Result<(), TargetError> {
+    pub(super) async fn go_on(&self, cx: &Cx, site: &Site, hold: &Hold) -> Result<(), TargetError> {
         let (content, before) = (self.content(&hold.beside).await?, site.template(&hold.beside)?);
         self.change(cx, site, |there| {
             if *there.template() != before {
                 return Err(site.foreign(there, &hold.beside));
             }
-            if !Hold::is_on(there) {
+            if hold.is_over(there) {
                 return Ok(None);
             }
             let patch = JsonPatch::new().test("/spec/template", before.clone());
@@ -62,7 +62,7 @@ impl Shared {
 
     /// Ends a hold with the old release: template and fields come back in one write, or both sets would be replaced.
     async fn go_back(&self, cx: &Cx, site: &Site, held: &ReleaseId, hold: &Hold) -> Result<(), TargetError> {
-        if site.current == *held && !Hold::is_on(&site.deployment) {
+        if site.current == *held && hold.is_over(&site.deployment) {
             return Ok(());
         }
         let old = site.template(held)?;
@@ -71,13 +71,13 @@ impl Shared {
             let patch =
                 JsonPatch::new().test("/spec/template", there.template().clone()).set("/spec/template", old.clone());
             let change = Change { patch: hold.end(there, patch), stamp: ChangeOfStamp::Made(made.clone()) };
-            Ok((*there.template() != old || Hold::is_on(there)).then_some(change))
+            Ok((*there.template() != old || !hold.is_over(there)).then_some(change))
         })
         .await
     }
 
     /// Waits until a set takes no more requests, gives the Services back, and strikes the hold out.
-    async fn settle_hold(
+    pub(super) async fn settle_hold(
         &self,
         cx: &Cx,
         service: &ServiceName,

@@ -34,6 +34,8 @@ struct State<K> {
     /// A list that isn't complete yet.
     coming: BTreeMap<String, Arc<K>>,
     is_listed: bool,
+    /// The newest version of any object that was seen, also of one that is gone.
+    newest: u64,
     trouble: Option<Trouble>,
 }
 
@@ -51,6 +53,7 @@ impl<K: Kind + 'static> Watched<K> {
             objects: BTreeMap::new(),
             coming: BTreeMap::new(),
             is_listed: false,
+            newest: 0,
             trouble: None,
         }));
         let events = watcher(api.of::<K>(), selection);
@@ -92,9 +95,12 @@ impl<K: Kind + 'static> Watched<K> {
     pub(crate) async fn shows(&self, object: &K) -> Result<(), TargetError> {
         let (name, version) = (object.name_any(), number(object));
         self.until(|state| {
-            let there = state.objects.get(&name);
-            // deleted meanwhile counts as later
-            (state.is_listed && there.is_none_or(|there| number(&**there) >= version)).then_some(Ok(()))
+            let seen = match state.objects.get(&name) {
+                Some(there) => number(&**there),
+                // not there yet, or deleted again
+                None => state.newest,
+            };
+            (state.is_listed && seen >= version).then_some(Ok(()))
         })
         .await
     }
@@ -138,6 +144,9 @@ impl<K> Drop for Watched<K> {
 
 impl<K: Kind> State<K> {
     fn take(&mut self, event: watcher::Result<Event<K>>) {
+        if let Ok(Event::InitApply(object) | Event::Apply(object) | Event::Delete(object)) = &event {
+            self.newest = self.newest.max(number(object));
+        }
         match event {
             Ok(Event::Init) => self.coming.clear(),
             Ok(Event::InitApply(object)) => {

@@ -7,7 +7,7 @@ use crate::{
 use deploy_core::{
     engine::Finish,
     model::End,
-    strategy::{BlueGreen, Rolling},
+    strategy::{BlueGreen, Recreate, Rolling},
 };
 
 /// Nothing of a deployment is left on what belongs to the user.
@@ -51,4 +51,16 @@ async fn rolling_with_a_pre_stop_under_load_loses_nothing() {
     is_as_the_users(&site, &before).await;
     site.ground.runs_in("web", 4).await;
     load.lost_none().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recreate_ends_the_old_first_and_gives_the_strategy_back() {
+    let Some(ground) = Ground::new().await else { return };
+    let site = Site::new(ground).await;
+    let web = Web { replicas: 2, ..Web::default() };
+    site.ground.start(&web).await;
+    let before = site.ground.shown("deployment", "web").await;
+    let report = site.deploy(&Web { version: "2", ..web }, &Recreate).await;
+    assert_eq!(report.finish, Finish::Ended(End::Succeeded));
+    is_as_the_users(&site, &before).await;
 }

@@ -7,5 +7,6 @@ mod conformance;
 mod deployments;
 mod ground;
 mod load;
+mod objects;
 mod site;
 mod web;

@@ -27,29 +27,39 @@ impl Site {
     }
 
     pub(crate) async fn prepare(&self, web: &Web<'_>) -> Prepared {
-        self.prepare_text(&web.manifests(&self.ground)).await
+        self.prepare_in(&self.open().await, &web.manifests(&self.ground)).await
     }
 
-    pub(crate) async fn prepare_text(&self, text: &str) -> Prepared {
+    pub(crate) async fn prepare_in(&self, namespace: &Namespace, text: &str) -> Prepared {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.yaml");
         std::fs::write(&path, text).unwrap();
         let input = Input { paths: vec![path], kind: None };
         let manifests = input.load(None, self.ground.namespace()).await.unwrap();
-        self.open().await.prepare(&manifests).await.unwrap()
+        namespace.prepare(&manifests).await.unwrap()
     }
 
     /// Deploys, as a process that starts anew does.
     pub(crate) async fn deploy(&self, web: &Web<'_>, strategy: &dyn Strategy) -> Report {
-        let prepared = self.prepare(web).await;
+        self.deploy_text(&web.manifests(&self.ground), strategy).await.0
+    }
+
+    /// The same of a manifest's text, with what it was asked for.
+    pub(crate) async fn deploy_text(&self, text: &str, strategy: &dyn Strategy) -> (Report, Prepared) {
+        let namespace = self.open().await;
+        let prepared = self.prepare_in(&namespace, text).await;
+        let request = Request { services: prepared.services.clone(), payloads: prepared.payloads.clone() };
+        (Self::run(&namespace, &request, strategy).await, prepared)
+    }
+
+    pub(crate) async fn run(namespace: &Namespace, request: &Request, strategy: &dyn Strategy) -> Report {
         let observer = Arc::new(|notice: &deploy_core::observer::Notice| {
             if std::env::var_os("SHOW").is_some() {
                 eprintln!("{}", serde_json::to_string(notice).unwrap_or_default());
             }
         });
-        let engine = self.open().await.engine().observer(observer).build();
-        let request = Request { services: prepared.services, payloads: prepared.payloads };
-        engine.deploy(&request, strategy, &Options::default()).await.unwrap()
+        let engine = namespace.engine().observer(observer).build();
+        engine.deploy(request, strategy, &Options::default()).await.unwrap()
     }
 
     /// Takes everything away but the namespace and the key of the releases' names.

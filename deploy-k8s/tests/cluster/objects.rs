@@ -1,0 +1,70 @@
+use crate::{ground::Ground, site::Site, web::Web};
+use deploy_core::{
+    engine::{Finish, Request},
+    model::End,
+    strategy::{BlueGreen, Rolling},
+};
+use std::collections::BTreeMap;
+
+const PASSWORD: &str = "hunter2-of-the-test";
+
+/// A Deployment with a Service, a ConfigMap and a Secret that it refers to, and one that nothing refers to.
+fn manifests(ground: &Ground, value: &str, more: bool) -> String {
+    let web = Web { replicas: 1, ..Web::default() };
+    let refers = "\n        envFrom: [{ configMapRef: { name: app } }, { secretRef: { name: db } }]\n        env:";
+    let mut text = web.manifests(ground).replace("\n        env:", refers);
+    text += &format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: app }}\ndata: {{ VALUE: '{value}' }}\n");
+    text += &format!(
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: db }}\nstringData: {{ PASSWORD: {PASSWORD} }}\n"
+    );
+    if more {
+        text += "---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: more }\ndata: { a: b }\n";
+    }
+    text
+}
+
+async fn refers_to(site: &Site) -> String {
+    let path = "jsonpath={.spec.template.spec.containers[0].envFrom[0].configMapRef.name}";
+    site.ground.kubectl(&["get", "deployment", "web", "-o", path]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn configuration_is_part_of_a_release() {
+    let Some(ground) = Ground::new().await else { return };
+    let mut site = Site::new(ground).await;
+    site.settle = std::time::Duration::ZERO;
+    let done = Finish::Ended(End::Succeeded);
+
+    let (report, first) = site.deploy_text(&manifests(&site.ground, "one", true), &Rolling).await;
+    assert_eq!(report.finish, done);
+    let one = refers_to(&site).await;
+    assert_ne!(one, "app");
+    let copy = site.ground.get("configmap", &one).await;
+    assert_eq!(copy["data"]["VALUE"], "one");
+    assert_eq!(copy["metadata"]["ownerReferences"][0]["kind"], "ReplicaSet", "{copy}");
+    let written = site.ground.kubectl(&["get", "configmaps,leases,deployments,replicasets,events", "-o", "json"]).await;
+    assert!(!written.contains(PASSWORD), "a secret lies open");
+
+    let second = manifests(&site.ground, "two", false);
+    assert_eq!(site.deploy_text(&second, &BlueGreen).await.0.finish, done);
+    let two = refers_to(&site).await;
+    assert_eq!(site.ground.get("configmap", &two).await["data"]["VALUE"], "two");
+    assert!(site.ground.try_kubectl(&["get", "configmap", "more"]).await.is_err(), "what left the input is gone");
+    assert_eq!(site.deploy_text(&second, &BlueGreen).await.0.finish, Finish::Unchanged);
+
+    let back = Request { services: first.services, payloads: BTreeMap::new() };
+    assert_eq!(Site::run(&site.open().await, &back, &Rolling).await.finish, done);
+    assert_eq!(refers_to(&site).await, one, "a rollback brings the configuration back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_kubectl_applied_is_unchanged_by_the_same_file() {
+    let Some(ground) = Ground::new().await else { return };
+    let site = Site::new(ground).await;
+    let text = manifests(&site.ground, "one", true);
+    site.ground.apply(&text).await;
+    site.ground.rolled_out("web").await;
+    let before = site.ground.shown("deployment", "web").await;
+    assert_eq!(site.deploy_text(&text, &BlueGreen).await.0.finish, Finish::Unchanged);
+    assert_eq!(site.ground.shown("deployment", "web").await, before);
+}
