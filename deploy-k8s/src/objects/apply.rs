@@ -1,6 +1,8 @@
 use super::{
-    Entry, Resolved, covers, is_secret, seal,
+    Entry, Resolved, covers, is_deployment, is_secret, seal,
     sealed::{as_kept, keep, kept, seal_of},
+    settings,
+    settings::with_settings,
 };
 use crate::{
     api::answered,
@@ -24,7 +26,8 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::PoisonError};
 
 /// What isn't taken away because it left the input: data lies in it, or others live in it.
-const VALUABLE: [&str; 5] = [
+const VALUABLE: [&str; 6] = [
+    "deployment.apps",
     "persistentvolumeclaim",
     "persistentvolume",
     "namespace",
@@ -72,10 +75,10 @@ impl Shared {
     async fn applied_one(&self, entry: &Entry) -> Result<Option<Object>, TargetError> {
         let resolved = self.kinds.resolve(&self.api, &entry.api_version, &entry.kind).await?;
         let Some(there) = self.there(&resolved, &entry.object(&self.target)).await? else { return Ok(None) };
-        let spec = asked(&there);
-        let spec = match is_secret(&spec) {
-            true => seal(&spec, &self.releases.key().await?).0,
-            false => spec,
+        let spec = match asked(&there) {
+            secret if is_secret(&secret) => seal(&secret, &self.releases.key().await?).0,
+            deployment if is_deployment(&deployment) => settings(&deployment),
+            other => other,
         };
         Ok(Some(Object { object: entry.object(&self.target), spec }))
     }
@@ -116,6 +119,8 @@ impl Shared {
             let doing = format!("apply {}", object.object);
             let to = resolved.of(&self.api);
             let answer = match &there {
+                // comes with its first release
+                None if is_deployment(manifest) => return Ok(()),
                 None => {
                     let new = serde_json::from_value(annotated(manifest, cx));
                     let new: DynamicObject = new.map_err(|error| TargetError::Rejected {
@@ -130,10 +135,19 @@ impl Shared {
                         let before = asked(there);
                         keep(&self.api, &seal(&before, &self.releases.key().await?).1, &before).await?;
                     }
-                    let last = there.annotations().get(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok());
+                    let last: Option<Value> =
+                        there.annotations().get(LAST_APPLIED).and_then(|text| serde_json::from_str(text).ok());
+                    let before =
+                        last.as_ref().map(|last| if is_deployment(last) { settings(last) } else { last.clone() });
                     let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-                    let mut patch = patch(last.as_ref(), manifest);
+                    let mut patch = patch(before.as_ref(), manifest);
                     let (ApplyPatch::Strategic(body) | ApplyPatch::Merge(body)) = &mut patch;
+                    if is_deployment(manifest) {
+                        // what runs is told once it does
+                        let whole =
+                            last.map_or(Value::Null, |last| json!(last_applied(&with_settings(&last, manifest))));
+                        body["metadata"]["annotations"][LAST_APPLIED] = whole;
+                    }
                     body["metadata"]["annotations"][FENCE] = json!(stamp(cx, Some(there)).text());
                     body["metadata"]["resourceVersion"] = json!(there.resource_version());
                     let patch = match &patch {
@@ -157,7 +171,9 @@ impl Shared {
         let Some(entry) = self.inventory.find(object).await? else { return Ok(()) };
         let resolved = self.kinds.resolve(&self.api, &entry.api_version, &entry.kind).await?;
         for _ in 0..ATTEMPTS {
-            let Some(there) = self.there(&resolved, object).await? else { break };
+            // a Deployment goes with what it runs, never with its settings
+            let there = if entry.kind == "Deployment" { None } else { self.there(&resolved, object).await? };
+            let Some(there) = there else { break };
             self.held.admit(cx.fence)?;
             admit(cx, &there.metadata)?;
             let preconditions = Preconditions { resource_version: there.resource_version(), uid: None };
@@ -210,7 +226,7 @@ fn unpin(service: &mut Value) {
 }
 
 /// What is asked of an object that is there: the manifest that it was applied from, or else what it is like.
-fn asked(there: &DynamicObject) -> Value {
+pub(crate) fn asked(there: &DynamicObject) -> Value {
     let last = there.annotations().get(LAST_APPLIED).and_then(|text| serde_json::from_str::<Value>(text).ok());
     let mut now = serde_json::to_value(there).unwrap_or_default();
     unpin(&mut now);
@@ -231,7 +247,7 @@ fn bare(mut object: Value) -> Value {
     let kept = ["name", "namespace", "labels", "annotations"].map(named);
     let mut kept = serde_json::Map::from_iter(kept.into_iter().filter(|(_, value)| !value.is_null()));
     if let Some(annotations) = kept.get_mut("annotations").and_then(Value::as_object_mut) {
-        annotations.shift_remove(FENCE);
+        annotations.retain(|name, _| name != FENCE && !name.starts_with("deployment.kubernetes.io/"));
     }
     object["metadata"] = Value::Object(kept);
     object

@@ -7,8 +7,11 @@ mod covers;
 mod inventory;
 mod kind;
 mod sealed;
+mod settings;
 
+pub(crate) use apply::asked;
 pub(crate) use covers::covers;
 pub(crate) use inventory::{Entry, Inventory};
 pub(crate) use kind::{Kinds, Resolved, kind_name};
 pub(crate) use sealed::{Seals, is_secret, seal};
+pub(crate) use settings::{is_deployment, settings};

@@ -106,6 +106,8 @@ impl Shared {
             prepared.payloads.insert(spec.release.id.clone(), payload);
             prepared.services.push(spec);
         }
+        let objects = prepared.services.iter().flat_map(|spec| &spec.objects);
+        self.meant.lock().await.replace(objects.map(Entry::of).collect());
         Ok(prepared)
     }
 

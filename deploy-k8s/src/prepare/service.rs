@@ -8,12 +8,16 @@ use crate::{
         merge::{ApplyPatch, last_applied, patch},
     },
     names::LAST_APPLIED,
+    objects::{asked, covers, kind_name, settings},
     shared::Shared,
     site::Leads,
     state::Key,
 };
-use deploy_core::model::{
-    BasisPoints, Batch, Clocks, Count, Millis, Named, Object, Order, Payload, ServiceName, ServiceSpec,
+use deploy_core::{
+    model::{
+        BasisPoints, Batch, Clocks, Count, Millis, Named, Object, ObjectRef, Order, Payload, ServiceName, ServiceSpec,
+    },
+    target::TargetError,
 };
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
@@ -87,6 +91,11 @@ pub(super) async fn service(
     let led: BTreeMap<_, _> =
         led.chain(around.objects.iter().filter_map(|object| leads(object, &would_be.spec))).collect();
     let is_routed = led.values().any(|leads| *leads == Leads::Here);
+    let mut objects = around.objects.clone();
+    if let Some(there) = there {
+        objects.extend(shared.settings(there, &meant)?);
+    }
+    let replicas = there.map(Deployment::replicas).zip(meant["spec"]["replicas"].as_u64());
     let seconds = |value: &Value, default: u64| Millis::from_secs(value.as_u64().unwrap_or(default));
     let healthy_by = seconds(&would_be.spec["progressDeadlineSeconds"], PROGRESS_BY);
     let clocks = Clocks {
@@ -110,11 +119,26 @@ pub(super) async fn service(
         stop_by: seconds(&content.template["spec"]["terminationGracePeriodSeconds"], STOP_BY),
         needs: Vec::new(),
         lives_in: Vec::new(),
-        objects: around.objects.clone(),
+        objects,
         keep_failed: false,
-        notes: notes(&content.template, &led),
+        notes: notes(&content.template, &led, replicas),
     };
     Ok((spec, content.payload()))
+}
+
+impl Shared {
+    /// A Deployment's settings as they are to be, unless they are so already.
+    fn settings(&self, there: &Deployment, meant: &Value) -> Result<Option<Object>, PrepareError> {
+        let spec = settings(&serde_json::from_str(&last_applied(meant)).unwrap_or_default());
+        let object =
+            ObjectRef { target: self.target.clone(), kind: kind_name("apps/v1", "Deployment"), name: there.name_any() };
+        let now = serde_json::to_value(there).and_then(serde_json::from_value);
+        let now = settings(&asked(&now.map_err(|error| TargetError::unreachable("the API server", error))?));
+        // what nobody applied says more than a manifest does
+        let is_applied = there.annotations().contains_key(LAST_APPLIED);
+        let is_so = now == spec || !is_applied && covers(&now, &spec);
+        Ok((!is_so).then_some(Object { object, spec }))
+    }
 }
 
 /// What the server would make of a Deployment.
@@ -149,7 +173,7 @@ fn leads(object: &Object, deployment: &Value) -> Option<(String, Leads)> {
 }
 
 /// What people should know of how a Deployment is treated.
-fn notes(template: &Value, led: &BTreeMap<String, Leads>) -> Vec<String> {
+fn notes(template: &Value, led: &BTreeMap<String, Leads>, replicas: Option<(u32, u64)>) -> Vec<String> {
     let named = |which: Leads| led.iter().filter(move |(_, leads)| **leads == which).map(|(name, _)| name.as_str());
     let mut notes = Vec::new();
     let shared: Vec<_> = named(Leads::HereAndElsewhere).collect();
@@ -158,6 +182,9 @@ fn notes(template: &Value, led: &BTreeMap<String, Leads>) -> Vec<String> {
             "Service {} selects by fewer labels than the Deployment does and may lead to others too, so it is left alone: old and new pods answer through it while both are there.",
             shared.join(" and ")
         ));
+    }
+    if let Some((there, asked)) = replicas.filter(|(there, asked)| u64::from(*there) != *asked) {
+        notes.push(format!("It stays at {there} pods, though the input says {asked}: an autoscaler or a person may have scaled it. `kubectl scale` changes that."));
     }
     let is_led_to = named(Leads::Here).next().is_some() || !shared.is_empty();
     if is_led_to && !identity::containers(template).any(|container| container["lifecycle"]["preStop"].is_object()) {

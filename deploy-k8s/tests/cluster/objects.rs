@@ -68,3 +68,32 @@ async fn what_kubectl_applied_is_unchanged_by_the_same_file() {
     assert_eq!(site.deploy_text(&text, &BlueGreen).await.0.finish, Finish::Unchanged);
     assert_eq!(site.ground.shown("deployment", "web").await, before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_change_without_a_new_pod_and_come_back_with_a_broken_version() {
+    let Some(ground) = Ground::new().await else { return };
+    let mut site = Site::new(ground).await;
+    site.settle = std::time::Duration::ZERO;
+    let web = Web { replicas: 1, ..Web::default() };
+    site.ground.start(&web).await;
+    let before = site.ground.shown("deployment", "web").await;
+    let other = Web { strategy: "{ rollingUpdate: { maxUnavailable: 0 } }", ..web.clone() };
+
+    let broken = Web { version: "2", env: &[("EXIT_MS", "1")], ..other.clone() };
+    let report = site.deploy(&broken, &BlueGreen).await;
+    assert!(matches!(report.finish, Finish::Ended(End::RolledBack { .. })), "{report:?}");
+    assert_eq!(site.ground.shown("deployment", "web").await, before);
+
+    let pods = site.ground.running("web").await;
+    let report = site.deploy(&other, &BlueGreen).await;
+    assert_eq!(report.finish, Finish::Ended(End::Succeeded));
+    assert_eq!(site.ground.running("web").await, pods, "no pod is another one");
+    let now = site.ground.shown("deployment", "web").await;
+    assert_eq!(now["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"], 0);
+    assert_eq!(site.deploy(&other, &BlueGreen).await.finish, Finish::Unchanged);
+    // it says `configured` of a file with a strategy even when applied twice, but changes nothing
+    let version = async || site.ground.get("deployment", "web").await["metadata"]["resourceVersion"].clone();
+    let before = version().await;
+    site.ground.apply(&other.manifests(&site.ground)).await;
+    assert_eq!(version().await, before);
+}
