@@ -1,9 +1,12 @@
 use crate::api::Api;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use std::{path::PathBuf, time::Duration};
+use tokio::time::timeout;
 
 /// How long a connection to the API server may take to stand.
 const CONNECT_BY: Duration = Duration::from_secs(10);
+/// How long the API server may take to answer the first time.
+const ANSWERS_BY: Duration = Duration::from_secs(5);
 
 /// Which cluster and namespace; what isn't said is as for `kubectl`.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +86,20 @@ impl Cluster {
                 kube::Config::incluster().map_err(|_| ConnectError::Config(error.into()))
             }
             Err(error) => Err(ConnectError::Config(error.into())),
+        }
+    }
+
+    /// Waits until the API server has answered, for a few seconds at most.
+    ///
+    /// # Errors
+    /// [`ConnectError::Silent`] where it doesn't.
+    pub async fn answers(&self) -> Result<(), ConnectError> {
+        let silent = |source| ConnectError::Silent { address: self.address.clone(), source };
+        match timeout(ANSWERS_BY, self.client.apiserver_version()).await {
+            // who may not ask for its version was answered too
+            Ok(Ok(_) | Err(kube::Error::Api(_))) => Ok(()),
+            Ok(Err(error)) => Err(silent(error.into())),
+            Err(elapsed) => Err(silent(elapsed.into())),
         }
     }
 

@@ -7,6 +7,7 @@
 mod api;
 mod connect;
 mod content;
+mod down;
 mod hold;
 mod identity;
 mod kinds;

@@ -54,6 +54,11 @@ impl Releases {
         Ok(known)
     }
 
+    /// All of the namespace, as they are now.
+    pub(crate) async fn known(&self) -> Result<BTreeMap<ReleaseId, Known>, TargetError> {
+        self.store.known(None).await
+    }
+
     /// The names of all of the namespace.
     pub(crate) async fn all(&self) -> Result<Vec<ReleaseId>, TargetError> {
         Ok(self.store.known(None).await?.into_keys().collect())

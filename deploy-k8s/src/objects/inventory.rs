@@ -45,6 +45,11 @@ impl Entry {
         Self { api_version: field("apiVersion"), kind: field("kind"), name: object.object.name.clone() }
     }
 
+    /// The group of its kind: empty for the core's.
+    pub(crate) fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
     /// What plans call it.
     pub(crate) fn object(&self, target: &TargetId) -> ObjectRef {
         let kind = super::kind_name(&self.api_version, &self.kind);

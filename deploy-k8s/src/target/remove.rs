@@ -121,7 +121,8 @@ impl Shared {
         self.until(cx, &site.service, "its pods to leave", none).await
     }
 
-    async fn delete_deployment(&self, cx: &Cx, site: &Site) -> Result<(), TargetError> {
+    /// Takes a Deployment away, and what narrowed its Services for its sake.
+    pub(crate) async fn delete_deployment(&self, cx: &Cx, site: &Site) -> Result<(), TargetError> {
         let name = site.service.as_str();
         for service in &site.services {
             admit(cx, &service.metadata)?;
