@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use deploy_core::model::Millis;
 use std::path::PathBuf;
 
-/// Deploys Compose files to a Docker host, without a lost request.
+/// Deploys Compose files to a Docker host, and Kubernetes manifests to a cluster, without a lost request.
 #[derive(Debug, Parser)]
 #[command(name = "deploy", version, max_term_width = 110, after_help = Exit::table(), subcommand_required = true)]
 pub struct Cli {
@@ -17,13 +17,29 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Which project on which Engine, and how to tell.
+/// Which project or namespace on which target, and how to tell.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Project and output")]
+#[command(next_help_heading = "Target, project and output")]
 pub struct Globals {
-    /// A Compose file; further ones are merged over it. Default: as `docker compose` looks for it
+    /// Where to deploy. Default: docker; `demo` falls back to local
+    #[arg(long, value_enum, global = true, env = "DEPLOY_TARGET")]
+    pub target: Option<TargetName>,
+    /// A Compose file; further ones are merged over it. Default: as `docker compose` looks for it. On Kubernetes: a file or
+    /// folder of objects, or `-` for standard input; several are one input
     #[arg(short, long = "file", value_name = "FILE", global = true)]
     pub files: Vec<PathBuf>,
+    /// Kubernetes: the namespace. Default: that of the files, or of the context
+    #[arg(short, long, value_name = "NAME", global = true)]
+    pub namespace: Option<String>,
+    /// Kubernetes: the configuration file, in place of KUBECONFIG and `~/.kube/config`
+    #[arg(long, value_name = "FILE", global = true)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Kubernetes: what the files are. Default: folders with a kustomization are built, all else is read
+    #[arg(long, value_enum, value_name = "KIND", global = true)]
+    pub input: Option<InputName>,
+    /// Kubernetes: how long nodes may take to follow a Service. Default: 5s
+    #[arg(long, value_name = "TIME", value_parser = time, global = true)]
+    pub settle: Option<Millis>,
     /// The project's name. Without a Compose file it says which project is meant
     #[arg(short, long, value_name = "NAME", global = true)]
     pub project_name: Option<String>,
@@ -36,7 +52,7 @@ pub struct Globals {
     /// Services of this profile too
     #[arg(long = "profile", value_name = "NAME", global = true)]
     pub profiles: Vec<String>,
-    /// The Docker context, in place of DOCKER_HOST and the current one
+    /// The Docker context, in place of DOCKER_HOST and the current one. On Kubernetes: the kubeconfig's context
     #[arg(long, value_name = "NAME", global = true)]
     pub context: Option<String>,
     /// An image that holds this command, for proxies and the agent, where the Engine can't run this very executable
@@ -45,6 +61,62 @@ pub struct Globals {
     /// How to tell what happens
     #[arg(short, long, value_enum, default_value_t, global = true)]
     pub output: Output,
+}
+
+impl Globals {
+    /// A flag that means nothing on this target.
+    pub fn foreign(&self, target: TargetName) -> Option<&'static str> {
+        let of_docker = [
+            ("--project-name", self.project_name.is_some()),
+            ("--env-file", !self.env_files.is_empty()),
+            ("--project-directory", self.project_directory.is_some()),
+            ("--profile", !self.profiles.is_empty()),
+        ];
+        let of_kubernetes = [
+            ("--namespace", self.namespace.is_some()),
+            ("--kubeconfig", self.kubeconfig.is_some()),
+            ("--input", self.input.is_some()),
+            ("--settle", self.settle.is_some()),
+        ];
+        let foreign = match target {
+            TargetName::Docker => &of_kubernetes[..],
+            TargetName::Kubernetes => &of_docker[..],
+            TargetName::Local => &[],
+        };
+        foreign.iter().find(|(_, is_given)| *is_given).map(|(flag, _)| *flag)
+    }
+}
+
+/// Where to deploy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TargetName {
+    /// A Docker Engine
+    #[default]
+    Docker,
+    /// A namespace of a Kubernetes cluster
+    Kubernetes,
+    /// Child processes of this machine, for `demo` alone
+    Local,
+}
+
+impl TargetName {
+    /// As the command line says it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Kubernetes => "kubernetes",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// What the files are, on Kubernetes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum InputName {
+    /// Objects, as for `kubectl apply -f`
+    Manifests,
+    /// Kustomizations, as for `kubectl apply -k`
+    Kustomize,
 }
 
 /// How to tell what happens.
@@ -62,12 +134,14 @@ pub enum Output {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Deploy what the Compose file says; what is unchanged is left alone
+    /// Deploy what the files say; what is unchanged is left alone
     Up(UpArgs),
     /// Show what `up` would do, how long it may take, and the way back
     Plan(PlanArgs),
     /// Show what serves now
     Status,
+    /// Show the last lines that a service's instances logged
+    Logs(LogsArgs),
     /// Show earlier deployments
     History(HistoryArgs),
     /// Bring an earlier release back, without its files
@@ -97,7 +171,7 @@ pub struct UpArgs {
     /// How the run goes.
     #[command(flatten)]
     pub run: RunArgs,
-    /// Run this plan, made by `plan --out`; reads no Compose file
+    /// Run this plan, made by `plan --out`; reads no files
     #[arg(long, value_name = "FILE", conflicts_with_all = ["strategy", "bake", "health_timeout", "drain_timeout", "smoke", "keep_failed"])]
     pub plan: Option<PathBuf>,
 }
@@ -113,11 +187,22 @@ pub struct PlanArgs {
     pub out: Option<PathBuf>,
 }
 
+/// `deploy logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Whose
+    #[arg(value_name = "SERVICE")]
+    pub service: String,
+    /// How many lines of each instance
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub lines: usize,
+}
+
 /// `deploy history`.
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
     /// How many, newest first
-    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 20)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     pub most: usize,
 }
 
@@ -138,7 +223,7 @@ pub struct RollbackArgs {
 /// `deploy down`.
 #[derive(Debug, Args)]
 pub struct DownArgs {
-    /// The project's volumes too: their data is gone then
+    /// The volumes too (on Kubernetes: the PersistentVolumeClaims): their data is gone then
     #[arg(short, long)]
     pub volumes: bool,
     /// How long to wait while somebody else deploys
@@ -149,24 +234,12 @@ pub struct DownArgs {
 /// `deploy demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Where to deploy. Default: the Docker Engine where one answers, else child processes
-    #[arg(long, value_enum)]
-    pub target: Option<DemoTarget>,
     /// Requests a second
     #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=5000))]
     pub rate: u32,
     /// How the new version comes
     #[arg(long, value_enum, default_value_t = StrategyName::Rolling, value_name = "STRATEGY")]
     pub strategy: StrategyName,
-}
-
-/// Where the demo deploys to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DemoTarget {
-    /// The Docker Engine
-    Docker,
-    /// Child processes of this machine
-    Local,
 }
 
 /// `deploy demo-app`.
@@ -297,6 +370,19 @@ mod tests {
             let shown = strategy.to_possible_value().unwrap();
             assert_eq!(shown.get_name(), strategy.as_str());
         }
+    }
+
+    #[test]
+    fn flags_that_mean_nothing_on_a_target_are_known() {
+        let foreign = |target, args: &[&str]| {
+            let args = ["deploy", "status"].iter().chain(args);
+            Cli::try_parse_from(args).unwrap().globals.foreign(target)
+        };
+        use TargetName::{Docker, Kubernetes};
+        assert_eq!(foreign(Docker, &["-n", "shop"]), Some("--namespace"));
+        assert_eq!(foreign(Kubernetes, &["-n", "shop", "--settle", "1s", "--context", "a"]), None);
+        assert_eq!(foreign(Kubernetes, &["--profile", "x"]), Some("--profile"));
+        assert_eq!(foreign(Docker, &["-p", "shop", "--profile", "x"]), None);
     }
 
     #[test]

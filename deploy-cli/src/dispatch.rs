@@ -3,7 +3,7 @@ use crate::{
     args::{Cli, Command, Output},
     commands,
     output::json,
-    wiring,
+    wiring::{self, Down},
 };
 use clap::Parser;
 use std::process::ExitCode;
@@ -37,13 +37,14 @@ async fn run(cli: Cli) -> Result<Exit, CommandError> {
         Command::Plan(args) => commands::plan(&globals, args).await,
         Command::Status => commands::status(&place().await?, output).await,
         Command::History(args) => commands::history(&place().await?, args.most, output).await,
+        Command::Logs(args) => commands::logs(&place().await?, args, output).await,
         Command::Rollback(args) => commands::rollback(&place().await?, args, output).await,
         Command::Resume(args) => commands::resume(&place().await?, args, output).await,
         Command::Abort(args) => commands::abort(&place().await?, args, output).await,
         Command::Down(args) => match wiring::place_to_take_down(&globals, args.volumes).await? {
             // down already
-            (project, None, data) => Ok(commands::is_down(&project, false, &data, output)),
-            (_, Some(place), _) => commands::down(&place, args, output).await,
+            Down { project, place: None, data } => Ok(commands::is_down(&project, false, &data, output)),
+            Down { place: Some(place), .. } => commands::down(&place, args, output).await,
         },
         Command::Demo(args) => commands::demo(&globals, args).await,
         Command::DemoApp(args) => commands::demo_app(args).await,

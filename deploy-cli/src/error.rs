@@ -1,5 +1,6 @@
 use crate::{
     Exit,
+    args::TargetName,
     demo::{
         app::{AppError, ClientError, SettingsError},
         show::DemoError,
@@ -15,6 +16,7 @@ use deploy_core::{
     target::TargetError,
 };
 use deploy_docker::{ConnectError, PrepareError};
+use deploy_k8s::InputError;
 use std::{error::Error, io, path::PathBuf};
 
 /// Why a command ended without a deployment's end to tell of.
@@ -33,6 +35,42 @@ pub enum CommandError {
     /// The Compose files, or what they name, are wrong: a line a problem.
     #[error("{0}")]
     Compose(LoadError),
+    /// The Kubernetes objects, or what they name, are wrong: a line a problem.
+    #[error("{0}")]
+    Input(InputError),
+    /// Nothing says what to deploy on a cluster.
+    #[error(
+        "expected files or folders of Kubernetes objects with `-f`, but found none; name them, or `-` for standard input"
+    )]
+    NoInput,
+    /// Kubernetes objects, where a Compose file is meant.
+    #[error("expected a Compose file, but found Kubernetes objects in {}; add `--target kubernetes` to deploy them on a cluster", path.display())]
+    IsForCluster {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A flag is for another target.
+    #[error("expected flags that mean something with `--target {}`, but found {flag}; leave it out, or name another target", target.as_str())]
+    MeaninglessFlag {
+        /// The flag.
+        flag: &'static str,
+        /// The target.
+        target: TargetName,
+    },
+    /// Child processes live as long as the demo does.
+    #[error("expected `--target docker` or `--target kubernetes`, but found local; that is for `deploy demo` alone")]
+    OnlyDemo,
+    /// The demo brings its own application, which a cluster can't have.
+    #[error(
+        "expected `--target docker` or `--target local`, but found kubernetes; `deploy demo` doesn't run on a cluster"
+    )]
+    NoDemo,
+    /// No cluster answers.
+    #[error("no cluster can be used")]
+    Cluster(#[from] deploy_k8s::ConnectError),
+    /// The cluster doesn't accept what the objects say.
+    #[error("nothing was changed")]
+    PrepareObjects(#[source] deploy_k8s::PrepareError),
     /// The folder that the command was started in is gone.
     #[error("expected to find the folder that this runs in; change to another, or name one by `--project-directory`")]
     Folder(#[source] io::Error),
@@ -105,6 +143,24 @@ pub enum CommandError {
         /// The Engine.
         address: String,
     },
+    /// Nothing was deployed in the namespace.
+    #[error(
+        "expected something deployed in namespace {namespace} of the cluster at {address}, but found nothing; look at `-n` and at the context that is meant, or deploy it with `deploy up`"
+    )]
+    NotDeployedThere {
+        /// The namespace.
+        namespace: String,
+        /// The API server.
+        address: String,
+    },
+    /// No deployment was about such a service.
+    #[error("expected a service that was deployed ({known}), but found {asked}")]
+    NotAService {
+        /// Whose logs were asked for.
+        asked: String,
+        /// Those that there are.
+        known: String,
+    },
     /// Nothing served before what serves now.
     #[error("expected an earlier release to go back to, but found none in the history; see `deploy history`")]
     NothingBefore,
@@ -153,6 +209,7 @@ macro_rules! told {
 
 told! {
     Compose(LoadError)
+    Input(InputError)
     Settings(SettingsError)
     App(AppError)
     Unhealthy(ClientError)
@@ -165,14 +222,21 @@ impl CommandError {
             Self::Engine { exit, .. } => *exit,
             Self::Teardown(_) => Exit::Stopped,
             Self::Journal(_) | Self::Target(_) | Self::Lease(_) | Self::Signals(_) => Exit::Failed,
-            Self::Compose(_) | Self::Folder(_) => Exit::BadInput,
+            Self::Compose(_) | Self::Folder(_) | Self::Input(_) | Self::NoInput => Exit::BadInput,
+            Self::IsForCluster { .. } | Self::MeaninglessFlag { .. } | Self::OnlyDemo | Self::NoDemo => Exit::BadInput,
+            // a kind that the cluster doesn't know, a namespace that isn't there
+            Self::PrepareObjects(deploy_k8s::PrepareError::Target(TargetError::Rejected { .. })) => Exit::BadInput,
+            Self::Cluster(_) | Self::PrepareObjects(deploy_k8s::PrepareError::Target(_)) => Exit::Failed,
+            Self::PrepareObjects(_) | Self::NotAService { .. } => Exit::BadInput,
             Self::Prepare(error) if error.is_bad_input() => Exit::BadInput,
             Self::Connect(_) | Self::Prepare(_) => Exit::Failed,
             Self::App(_) | Self::Unhealthy(_) | Self::Demo(_) => Exit::Failed,
             Self::Settings(_) | Self::NoSuchService { .. } => Exit::BadInput,
-            Self::WritePlan { .. } | Self::NotDeployed { .. } | Self::NothingBefore | Self::NotKept { .. } => {
-                Exit::Failed
-            }
+            Self::WritePlan { .. }
+            | Self::NotDeployed { .. }
+            | Self::NotDeployedThere { .. }
+            | Self::NothingBefore
+            | Self::NotKept { .. } => Exit::Failed,
             Self::PlanFile { .. } | Self::NoSuchVersion { .. } | Self::Ambiguous { .. } | Self::NotDone { .. } => {
                 Exit::BadInput
             }

@@ -1,6 +1,6 @@
 use crate::{
     CommandError, Exit,
-    args::{DemoArgs, DemoTarget, Globals, Output},
+    args::{DemoArgs, Globals, Output, TargetName},
     demo::show::{DemoError, DockerStage, LocalStage, play},
     wiring,
 };
@@ -11,11 +11,14 @@ use std::path::Path;
 /// # Errors
 /// What kept it from being shown.
 pub async fn demo(globals: &Globals, args: &DemoArgs) -> Result<Exit, CommandError> {
+    if globals.target == Some(TargetName::Kubernetes) {
+        return Err(CommandError::NoDemo);
+    }
     let executable = std::env::current_exe().map_err(DemoError::from)?;
-    if args.target != Some(DemoTarget::Local) {
+    if globals.target != Some(TargetName::Local) {
         match docker(globals, &executable).await {
             Ok(stage) => return play(&stage, args, globals.output).await,
-            Err(error) if args.target == Some(DemoTarget::Docker) => return Err(error),
+            Err(error) if globals.target == Some(TargetName::Docker) => return Err(error),
             Err(error) if globals.output != Output::Json => eprintln!("Without Docker, because {}.", error.explain()),
             Err(_) => {}
         }

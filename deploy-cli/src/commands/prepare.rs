@@ -1,30 +1,21 @@
 use crate::{
     CommandError, Place, SmokeCheck,
     args::{Globals, StrategyArgs},
-    output::Preparing,
-    wiring,
+    wiring::{self, Wanted},
 };
 use deploy_core::{engine::Request, strategy::Strategy};
 
-/// A Compose project that can be planned.
+/// What can be planned.
 pub(super) struct Prepared {
     pub(super) place: Place,
     pub(super) request: Request,
-    /// What people should know of the project as a whole.
+    /// What people should know of it as a whole.
     pub(super) notes: Vec<String>,
 }
 
-/// Loads the Compose file, finds the Engine, and pulls and builds what isn't there.
+/// Reads the files, and has the target ready for what they and the command line say.
 pub(super) async fn prepare(globals: &Globals, args: &StrategyArgs) -> Result<Prepared, CommandError> {
-    let project = wiring::compose(globals)?;
-    let names = project.services.keys().map(|name| name.as_str());
-    args.smoke.iter().try_for_each(|smoke| smoke.is_of(names.clone()))?;
-    let opened = wiring::project(globals, &project.name).await?;
-    let telling = Preparing::new(globals.output);
-    let prepared = opened.prepare(&project, &|progress| telling.tell(progress)).await;
-    telling.clear();
-    let prepared = prepared?;
-    let mut services = prepared.services;
+    let Wanted { place, mut services, payloads, notes } = wiring::prepare(globals, &args.smoke).await?;
     for spec in &mut services {
         spec.bake = args.bake.unwrap_or(spec.bake);
         spec.drain_by = args.drain_timeout.unwrap_or(spec.drain_by);
@@ -35,10 +26,7 @@ pub(super) async fn prepare(globals: &Globals, args: &StrategyArgs) -> Result<Pr
         spec.smoke.extend(smoke.map(SmokeCheck::named));
         spec.keep_failed |= args.keep_failed;
     }
-    let ignored = project.ignored.iter().map(|ignored| format!("Without effect: {ignored}."));
-    let notes = prepared.notes.into_iter().chain(ignored).collect();
-    let place = wiring::docker(&project.name, opened).await?;
-    Ok(Prepared { place, request: Request { services, payloads: prepared.payloads }, notes })
+    Ok(Prepared { place, request: Request { services, payloads }, notes })
 }
 
 /// The strategy that was asked for, or the usual one.

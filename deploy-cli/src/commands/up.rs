@@ -10,7 +10,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::Path};
 
-/// Deploys what the Compose file says, or runs a plan that was made earlier.
+/// Deploys what the files say, or runs a plan that was made earlier.
 ///
 /// # Errors
 /// What kept it from being deployed; a deployment that failed is an exit status.
@@ -26,7 +26,6 @@ pub async fn up(globals: &Globals, args: &UpArgs) -> Result<Exit, CommandError> 
 /// The configurations lie in the target's store since the plan was made.
 async fn run_plan(globals: &Globals, args: &UpArgs, path: &Path) -> Result<Exit, CommandError> {
     let plan = read_plan(path)?;
-    let name = globals.project_name.clone().unwrap_or_else(|| plan.home.to_string());
-    let place = wiring::docker(&name, wiring::project(globals, &name).await?).await?;
+    let place = wiring::place_of_plan(globals, plan.home.as_str()).await?;
     Conduct::new(&place, globals.output, &args.run).run(Work::Run(plan, &BTreeMap::new())).await
 }

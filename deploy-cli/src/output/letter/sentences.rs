@@ -85,6 +85,9 @@ fn sentence(item: &Item, each: &[&Item], before: Option<&Item>, cx: &Context<'_>
             Some(Item::Check { .. }) => "send the new ones their share of the requests".into(),
             _ => "send no more requests to those that stop next".into(),
         },
+        Item::Drain { release } if spec.drain_by == Millis::ZERO => {
+            format!("let requests at {} end", names.of(release))
+        }
         Item::Drain { release } => {
             format!("let requests at {} end ({} at most)", names.of(release), text::tied(spec.drain_by))
         }

@@ -1,26 +1,23 @@
-//! The one place that names backends.
-
-use crate::{CommandError, Place, Teardown, args::Globals};
+use super::{Down, Wanted, journal};
+use crate::{CommandError, Place, SmokeCheck, Teardown, args::Globals, output::Preparing};
 use async_trait::async_trait;
 use deploy_compose::{Loader, model::Project};
-use deploy_core::{journal::Journal, model::Fence, target::TargetError};
+use deploy_core::{model::Fence, target::TargetError};
 use deploy_docker::{ConnectOptions, DockerHost, DockerProject, OpenOptions};
-use deploy_local::Local;
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
-
-/// How long child processes may take to end, all together.
-const DOWN_BY: Duration = Duration::from_secs(60);
 
 /// The Compose project that the command line means.
 ///
 /// # Errors
 /// Every problem that the files have, each with its place.
-pub fn compose(globals: &Globals) -> Result<Project, CommandError> {
+fn compose(globals: &Globals) -> Result<Project, CommandError> {
+    if let Some(path) = globals.files.iter().find(|path| holds_objects(path)) {
+        return Err(CommandError::IsForCluster { path: path.clone() });
+    }
     let mut loader = Loader::new(folder(globals).map_err(CommandError::Folder)?)
         .files(&globals.files)
         .env(std::env::vars())
@@ -30,6 +27,19 @@ pub fn compose(globals: &Globals) -> Result<Project, CommandError> {
         loader = loader.name(name);
     }
     Ok(loader.load()?)
+}
+
+/// Whether a file, or one of a folder, is plainly about Kubernetes: no Compose file begins a line so.
+fn holds_objects(path: &Path) -> bool {
+    let is_manifest = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let has = |key: &str| text.lines().any(|line| line.starts_with(key));
+        has("apiVersion:") && has("kind:") && !has("services:")
+    };
+    match fs::read_dir(path) {
+        Ok(entries) => entries.flatten().any(|entry| is_manifest(&entry.path())),
+        Err(_) => is_manifest(path),
+    }
 }
 
 /// The project's folder: as it is named, that of the first file, or the nearest one upwards with a Compose file.
@@ -54,7 +64,7 @@ pub async fn engine(globals: &Globals) -> Result<DockerHost, CommandError> {
 ///
 /// # Errors
 /// Where no Engine answers.
-pub async fn project(globals: &Globals, name: &str) -> Result<DockerProject, CommandError> {
+async fn project(globals: &Globals, name: &str) -> Result<DockerProject, CommandError> {
     Ok(engine(globals).await?.open(name, open_options(globals)))
 }
 
@@ -77,7 +87,7 @@ async fn named(globals: &Globals) -> Result<(String, DockerProject, String), Com
 ///
 /// # Errors
 /// Where there is neither, no Engine answers, or nothing of the project is there: nothing is made just to look.
-pub async fn place(globals: &Globals) -> Result<Place, CommandError> {
+pub(super) async fn place(globals: &Globals) -> Result<Place, CommandError> {
     let (name, project, address) = named(globals).await?;
     match project.is_there().await? {
         true => docker(&name, project).await,
@@ -86,20 +96,36 @@ pub async fn place(globals: &Globals) -> Result<Place, CommandError> {
 }
 
 /// As [`place`], also where nothing but data of the project is there, and what there is of that. None where that is to stay.
-///
-/// # Errors
-/// Where there is neither name nor file, no Engine answers, or no agent can be started.
-pub async fn place_to_take_down(
-    globals: &Globals,
-    volumes: bool,
-) -> Result<(String, Option<Place>, Vec<String>), CommandError> {
+pub(super) async fn place_to_take_down(globals: &Globals, volumes: bool) -> Result<Down, CommandError> {
     let (name, project, _) = named(globals).await?;
     let data = project.data_volumes().await?;
     let place = match project.is_there().await? || volumes && !data.is_empty() {
         true => Some(docker(&name, project).await?),
         false => None,
     };
-    Ok((name, place, data))
+    Ok(Down { project: name, place, data })
+}
+
+/// The project that a plan was made for, unless another one is named.
+pub(super) async fn place_of_plan(globals: &Globals, home: &str) -> Result<Place, CommandError> {
+    let name = globals.project_name.as_deref().unwrap_or(home);
+    docker(name, project(globals, name).await?).await
+}
+
+/// Loads the Compose file, finds the Engine, and pulls and builds what isn't there.
+pub(super) async fn prepare(globals: &Globals, smoke: &[SmokeCheck]) -> Result<Wanted, CommandError> {
+    let project = compose(globals)?;
+    let names = project.services.keys().map(|name| name.as_str());
+    smoke.iter().try_for_each(|smoke| smoke.is_of(names.clone()))?;
+    let opened = self::project(globals, &project.name).await?;
+    let telling = Preparing::new(globals.output);
+    let prepared = opened.prepare(&project, &|progress| telling.tell(progress)).await;
+    telling.clear();
+    let prepared = prepared?;
+    let ignored = project.ignored.iter().map(|ignored| format!("Without effect: {ignored}."));
+    let notes = prepared.notes.into_iter().chain(ignored).collect();
+    let place = docker(&project.name, opened).await?;
+    Ok(Wanted { place, services: prepared.services, payloads: prepared.payloads, notes })
 }
 
 /// A project on an Engine, with its agent.
@@ -117,39 +143,11 @@ pub async fn docker(name: &str, project: DockerProject) -> Result<Place, Command
     })
 }
 
-fn journal(journal: Arc<dyn Journal>) -> Arc<dyn Journal> {
-    #[cfg(feature = "testing")]
-    let journal = crate::testing::journal(journal);
-    journal
-}
-
 struct DockerTeardown(DockerProject);
 
 #[async_trait]
 impl Teardown for DockerTeardown {
     async fn down(&self, fence: Fence, volumes: bool) -> Result<Vec<String>, TargetError> {
         self.0.down(fence, volumes).await
-    }
-}
-
-/// Services as child processes.
-pub fn local(project: &str, local: Arc<Local>) -> Place {
-    Place {
-        project: project.into(),
-        target: local.target(),
-        router: local.router(),
-        lease: local.lease(),
-        journal: journal(local.journal()),
-        teardown: Arc::new(LocalTeardown(local)),
-    }
-}
-
-/// Owns what must live as long as the place does.
-struct LocalTeardown(Arc<Local>);
-
-#[async_trait]
-impl Teardown for LocalTeardown {
-    async fn down(&self, fence: Fence, _volumes: bool) -> Result<Vec<String>, TargetError> {
-        self.0.down(fence, DOWN_BY).await.map(|()| Vec::new())
     }
 }

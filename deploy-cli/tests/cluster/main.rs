@@ -1,0 +1,7 @@
+//! Deployments to a Kubernetes cluster, as people give the commands. Without a cluster they say so and pass.
+
+#![expect(clippy::unwrap_used, reason = "a test may end where it can't go on")]
+
+mod bad_input;
+mod deployments;
+mod ground;
