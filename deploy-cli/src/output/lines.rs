@@ -59,7 +59,7 @@ impl Lines {
         match outcome {
             Outcome::Applied => of_step(story, at, paint::good("✓"), id, &deed),
             Outcome::Resumed => of_step(story, at, paint::good("✓"), id, &format!("{deed} (done before)")),
-            Outcome::Coincided => of_step(story, at, paint::good("✓"), id, &format!("{deed} (done by somebody else)")),
+            Outcome::Coincided => of_step(story, at, paint::good("✓"), id, &format!("{deed} (it was so already)")),
             Outcome::Failed { reason } => of_step(story, at, paint::bad("✗"), id, &format!("{deed}: {reason}")),
             Outcome::Conflict { expected, found } => {
                 let said = format!("{deed}: expected {expected}, but found {found}");

@@ -53,7 +53,8 @@ impl Status {
             Some(last) => format!("{}: {}\n", self.project, last.sentence()),
             None => format!("{}: nothing was deployed yet\n", self.project),
         };
-        let (live, kept): (Vec<_>, Vec<_>) = self.releases.iter().partition(|one| one.asked > 0 || one.kept == 0);
+        let is_live = |one: &&Serving| one.asked > 0 || one.kept == 0 && (one.running > 0 || one.failed > 0);
+        let (live, kept): (Vec<_>, Vec<_>) = self.releases.iter().partition(is_live);
         if !live.is_empty() {
             let rows: Vec<_> = live.into_iter().map(Serving::row).collect();
             text.push('\n');

@@ -47,6 +47,7 @@ impl Subject for Kubernetes {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "it takes minutes: .ci/run conformance"]
 async fn the_suite_passes() {
     let Some(ground) = Ground::new().await else { return };
     let mut site = Site::new(ground).await;
