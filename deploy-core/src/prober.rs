@@ -61,6 +61,12 @@ pub enum Answer {
 pub trait Prober: Send + Sync {
     /// Asks once, for at most `timeout`.
     async fn probe(&self, instance: &Instance, probe: &Probe, timeout: Millis) -> Result<Answer, ProbeError>;
+
+    /// What an instance that hasn't started yet waits for, where the backend tells: a node, an image. For people; from what is
+    /// known already.
+    fn waits_for(&self, _: &Instance) -> Option<String> {
+        None
+    }
 }
 
 /// Why a question couldn't be asked.

@@ -134,7 +134,10 @@ impl Engine {
         let looks = instances.iter().map(|instance| async move {
             let health = match &instance.state {
                 InstanceState::Running => check.check(instance, prober).await,
-                InstanceState::Starting => Health::Waiting("it hasn't started yet".into()),
+                InstanceState::Starting => {
+                    let why = prober.waits_for(instance);
+                    Health::Waiting(why.unwrap_or_else(|| "it hasn't started yet".into()))
+                }
                 InstanceState::Kept => Health::Waiting("it is stopped".into()),
                 InstanceState::Failed { reason } => Health::Unhealthy(reason.clone()),
             };

@@ -126,4 +126,8 @@ impl Prober for FaultyProber {
         let perform = own!(target, instance, probe => target.prober().probe(&instance, &probe, timeout));
         self.faults.call(CallKind::Probe, &instance.name, None, perform).await
     }
+
+    fn waits_for(&self, instance: &Instance) -> Option<String> {
+        self.target.prober().waits_for(instance)
+    }
 }
