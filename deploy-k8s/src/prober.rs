@@ -1,4 +1,4 @@
-use crate::{api::Api, site::is_leaving, view::View};
+use crate::{api::Api, site::is_leaving, trouble, view::View};
 use async_trait::async_trait;
 use deploy_core::{
     model::{Instance, Millis},
@@ -37,6 +37,13 @@ impl Prober for PodProber {
             Probe::Command { .. } => Err(ProbeError {
                 why: "commands aren't run inside pods; give the Deployment a readiness probe, or check a path".into(),
             }),
+        }
+    }
+
+    fn waits_for(&self, instance: &Instance) -> Option<String> {
+        match self.view.pod(&instance.name) {
+            Some(pod) => trouble::waits_for(&pod),
+            None => Some(trouble::of_set(&*self.view.set(&instance.name)?)?.0.to_owned()),
         }
     }
 }
@@ -82,17 +89,11 @@ fn unreached(status: u16, body: &str) -> Option<String> {
     (matches!(status, 502..=504) && text.contains("error trying to reach service")).then_some(text)
 }
 
-/// Why a pod isn't ready.
+/// Why a pod whose containers run isn't ready.
 fn not_ready(pod: &Pod) -> Option<String> {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref()).into_iter().flatten();
-    let find = |kind: &str| conditions.clone().find(|one| one.type_ == kind);
-    match find("Ready") {
+    let mut conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref()).into_iter().flatten();
+    match conditions.find(|one| one.type_ == "Ready") {
         Some(ready) if ready.status == "True" => None,
-        ready => {
-            // not even on a node says more than not ready
-            let unscheduled = find("PodScheduled").filter(|scheduled| scheduled.status == "False");
-            let message = unscheduled.or(ready).and_then(|one| one.message.clone());
-            Some(message.unwrap_or_else(|| "it isn't ready".into()))
-        }
+        ready => Some(ready.and_then(|one| one.message.clone()).unwrap_or_else(|| "it isn't ready".into())),
     }
 }

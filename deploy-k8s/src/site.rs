@@ -240,16 +240,21 @@ fn pods_of(set: &ReplicaSet, pods: &[Arc<Pod>]) -> Vec<Arc<Pod>> {
     pods
 }
 
-/// Whether a pod is on its way out.
+/// Whether a pod is on its way out, or has ended for good: its set has another in its place then, and it is only listed still.
 pub(crate) fn is_leaving(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_some()
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Failed" | "Succeeded"))
 }
 
+/// A set's pods; where it gets none, one instance by the set's own name that tells why.
 fn instances(set: &Set) -> Vec<Instance> {
     let pods = set.pods.iter().filter(|pod| !is_leaving(pod));
     let mut instances: Vec<_> = pods.zip(1..).map(|(pod, ordinal)| instance(pod, ordinal)).collect();
-    if let (true, Some(reason)) = (instances.is_empty(), trouble::of_set(&set.set)) {
-        let state = InstanceState::Failed { reason };
+    if let (true, Some((message, is_certain))) = (instances.is_empty(), trouble::of_set(&set.set)) {
+        let state = match is_certain {
+            true => InstanceState::Failed { reason: message.to_owned() },
+            false => InstanceState::Starting,
+        };
         instances.push(Instance { name: set.set.name_any(), ordinal: 1, state, restarts: 0 });
     }
     instances

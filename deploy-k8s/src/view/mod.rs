@@ -73,10 +73,18 @@ impl View {
 
     /// A pod that is seen already.
     pub(crate) fn pod(&self, name: &str) -> Option<Arc<Pod>> {
+        self.owned().into_iter().find_map(|owned| owned.pods.get(name))
+    }
+
+    /// A ReplicaSet that is seen already.
+    pub(crate) fn set(&self, name: &str) -> Option<Arc<ReplicaSet>> {
+        self.owned().into_iter().find_map(|owned| owned.sets.get(name))
+    }
+
+    fn owned(&self) -> Vec<Arc<Owned>> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let owned = |part: &Arc<Part>| part.owned.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let parts = open.whole.iter().chain(open.one_by_one.values()).filter_map(owned);
-        parts.into_iter().find_map(|owned| owned.pods.get(name))
+        open.whole.iter().chain(open.one_by_one.values()).filter_map(owned).collect()
     }
 
     /// Where a service's Deployment is seen, when so many services are asked for.
