@@ -1,11 +1,30 @@
-use crate::{api::answered, shared::Shared};
+use crate::{
+    api::{CallError, answered},
+    shared::Shared,
+};
 use deploy_core::target::TargetError;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::api::LogParams;
+use futures_util::future::join;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::{ListParams, LogParams};
+
+/// How many different warnings are told of one instance.
+const WARNINGS: usize = 5;
 
 impl Shared {
-    /// The last lines of a pod; where it was started again, those of the run that ended.
-    pub(super) async fn logs(&self, pod: &str, lines: usize) -> Result<Vec<String>, TargetError> {
+    /// The last lines of a pod, and what the cluster warned of: the most of what can be known where nothing ran, be it of a
+    /// pod or of a set that got none.
+    pub(super) async fn logs(&self, name: &str, lines: usize) -> Result<Vec<String>, TargetError> {
+        let (log, warnings) = join(self.log(name, lines), self.warnings_of(name)).await;
+        match (log, warnings) {
+            (Ok(log), Ok(warnings)) => Ok([log, warnings].concat()),
+            (Ok(log), Err(_)) => Ok(log),
+            (Err(_), Ok(warnings)) if !warnings.is_empty() => Ok(warnings),
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    /// The lines of a container's last run, whether it still runs or has ended.
+    async fn log(&self, pod: &str, lines: usize) -> Result<Vec<String>, CallError> {
         let Some(status) = self.api.get::<Pod>(pod).await?.and_then(|pod| pod.status) else { return Ok(Vec::new()) };
         let begin = status.init_container_statuses.iter().flatten();
         let containers: Vec<_> = begin.chain(status.container_statuses.iter().flatten()).collect();
@@ -14,7 +33,6 @@ impl Shared {
         };
         let params = LogParams {
             container: Some(container.name.clone()),
-            previous: container.restart_count > 0 && !is_running(container),
             tail_lines: Some(i64::try_from(lines).unwrap_or(i64::MAX)),
             ..LogParams::default()
         };
@@ -22,11 +40,59 @@ impl Shared {
             Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
             // it has written none yet
             Err(error) if matches!(error.code(), Some(400 | 404)) => Ok(Vec::new()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
+    }
+
+    /// The latest warnings about an object, the latest last.
+    async fn warnings_of(&self, name: &str) -> Result<Vec<String>, CallError> {
+        let about = ListParams::default().fields(&format!("involvedObject.name={name},type=Warning"));
+        Ok(latest(self.api.list::<Event>(&about).await?))
     }
 }
 
-fn is_running(container: &ContainerStatus) -> bool {
-    container.state.as_ref().is_some_and(|state| state.running.is_some())
+/// Events as lines, each once.
+fn latest(mut events: Vec<Event>) -> Vec<String> {
+    // newer servers tell of a row of events in another field than of one
+    events.sort_by_cached_key(|event| {
+        let row = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
+        let one = event.event_time.as_ref().map(|time| time.0);
+        row.or(event.last_timestamp.as_ref().map(|time| time.0)).or(one)
+    });
+    let mut lines: Vec<String> = Vec::new();
+    for event in events.into_iter().rev() {
+        let said = event.message.unwrap_or_default();
+        let line = format!("{}: {}", event.reason.unwrap_or_default(), said.trim());
+        if lines.len() < WARNINGS && !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.reverse();
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn event(value: serde_json::Value) -> Event {
+        let mut event = json!({ "metadata": {}, "involvedObject": {}, "reason": "Failed" });
+        event.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
+        serde_json::from_value(event).unwrap()
+    }
+
+    #[test]
+    fn the_latest_warnings_are_told_once_each() {
+        let at = |second: u32| format!("2026-01-01T00:00:0{second}Z");
+        let row = json!({ "count": 2, "lastObservedTime": "2026-01-01T00:00:08.000000Z" });
+        let mut events = vec![
+            event(json!({ "message": "row", "eventTime": "2026-01-01T00:00:01.000000Z", "series": row })),
+            event(json!({ "message": "twice ", "lastTimestamp": at(7) })),
+            event(json!({ "message": "twice", "lastTimestamp": at(2), "eventTime": null })),
+        ];
+        events
+            .extend((3..7).map(|second| event(json!({ "message": format!("{second}"), "lastTimestamp": at(second) }))));
+        assert_eq!(latest(events), ["Failed: 4", "Failed: 5", "Failed: 6", "Failed: twice", "Failed: row"]);
+    }
 }
