@@ -80,6 +80,13 @@ impl Api {
         answered(format!("read {} {name}", kind::<K>()), self.of::<K>().get_opt(name)).await
     }
 
+    /// Whether there is an object of that name, without what is in it.
+    pub(crate) async fn has<K: Kind>(&self, name: &str) -> Result<bool, CallError> {
+        let look = self.of::<K>();
+        let found = answered(format!("look for {} {name}", kind::<K>()), look.get_metadata_opt(name)).await?;
+        Ok(found.is_some())
+    }
+
     /// Those that the selection means.
     pub(crate) async fn list<K: Kind>(&self, selection: &ListParams) -> Result<Vec<K>, CallError> {
         let list = answered(format!("list every {}", kind::<K>()), self.of::<K>().list(selection)).await?;

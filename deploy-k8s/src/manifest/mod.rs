@@ -16,22 +16,31 @@ pub(crate) use scope::is_cluster_wide;
 
 pub use input::{Input, InputError, InputKind};
 
-use deploy_compose::Place;
+use deploy_compose::{Place, yaml};
 use serde_json::Value;
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// An object as somebody wrote it. It has an `apiVersion`, a `kind` and a `metadata.name`.
 ///
 /// `Debug` shows nothing of its content: it may be a Secret.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Manifest {
     pub(crate) object: Value,
     pub(crate) place: Place,
     pub(crate) document: usize,
+    pub(crate) source: Source,
+}
+
+/// Where an object was read.
+#[derive(Clone)]
+pub(crate) struct Source {
+    document: Arc<yaml::Document>,
+    /// The way to it, where it is in a list.
+    way: Vec<String>,
 }
 
 /// The objects of a deployment, each of them once, and the namespace that they are for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Manifests {
     pub(crate) namespace: String,
     pub(crate) objects: Vec<Manifest>,
@@ -46,6 +55,12 @@ impl Manifest {
     /// Where its first key stands.
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Where an element of it stands, by the names on the way to it, a list's items by their numbers.
+    pub(crate) fn place_of<'a>(&'a self, way: impl IntoIterator<Item = &'a str>) -> &'a Place {
+        let Source { document, way: before } = &self.source;
+        document.place_of(before.iter().map(String::as_str).chain(way))
     }
 
     /// Which document of the file it is in, counted from 1.

@@ -1,14 +1,15 @@
-use super::{Manifest, check};
+use super::{Manifest, Source, check};
 use deploy_compose::{Problem, yaml};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Reads every object of a text, those in lists too. `file` is how problems name the text.
 pub(super) fn read(file: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Manifest> {
     let (documents, found) = yaml::read_kubernetes(file, text);
     problems.extend(found);
     let mut manifests = Vec::new();
-    for (index, document) in documents.iter().enumerate() {
-        let mut reader = Reader { document, number: index + 1, manifests: &mut manifests, problems };
+    for (index, document) in documents.into_iter().map(Arc::new).enumerate() {
+        let mut reader = Reader { document: &document, number: index + 1, manifests: &mut manifests, problems };
         match document.to_json() {
             // nothing but comments
             Value::Null => {}
@@ -19,7 +20,7 @@ pub(super) fn read(file: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<M
 }
 
 struct Reader<'a> {
-    document: &'a yaml::Document,
+    document: &'a Arc<yaml::Document>,
     number: usize,
     manifests: &'a mut Vec<Manifest>,
     problems: &'a mut Vec<Problem>,
@@ -43,7 +44,8 @@ impl Reader<'_> {
         let wrong = check::object(&value);
         if wrong.is_empty() {
             let place = self.document.place_of(way.iter().map(String::as_str)).clone();
-            self.manifests.push(Manifest { object: value, place, document: self.number });
+            let source = Source { document: Arc::clone(self.document), way: way.clone() };
+            self.manifests.push(Manifest { object: value, place, document: self.number, source });
         }
         for (element, message) in wrong {
             self.problem(way, element, message);

@@ -1,5 +1,6 @@
 //! What must be known before planning: which releases the input means, as the server has them.
 
+mod references;
 mod service;
 mod versioned;
 
@@ -11,6 +12,7 @@ use crate::{
     shared::Shared,
     state::Key,
 };
+use deploy_compose::Problem;
 use deploy_core::{
     model::{Object, ObjectRef, Payload, ReleaseId, ServiceName, ServiceSpec},
     target::TargetError,
@@ -59,6 +61,12 @@ pub enum PrepareError {
         /// Why not, and what to do.
         why: String,
     },
+    /// A Deployment's pods refer to what is neither in the input nor in the namespace.
+    #[error("{}", .problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
+    Missing {
+        /// The references, each with its place and what to do.
+        problems: Vec<Problem>,
+    },
     /// The cluster couldn't be asked.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -98,8 +106,17 @@ impl Shared {
         let known = self.releases.of(&names).await?;
         let held =
             known.into_values().filter(|known| known.hold.is_some()).map(|known| known.release.service).collect();
-        let around =
-            Surroundings { held, objects, secrets, services, of: deployments.len(), key: &key, configs, unchanged };
+        let around = Surroundings {
+            held,
+            objects,
+            secrets,
+            services,
+            of: deployments.len(),
+            key: &key,
+            configs,
+            unchanged,
+            input: manifests.objects(),
+        };
         let made = try_join_all(deployments.into_iter().map(|one| service(self, one, &around))).await?;
         let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes: Vec::new() };
         for (spec, payload) in made {

@@ -31,6 +31,8 @@ use std::{
 const PROGRESS_BY: u64 = 600;
 /// As long as Kubernetes itself gives a pod to stop, where the template doesn't say.
 const STOP_BY: u64 = 30;
+/// The pause between two looks, at most: they cost no request, and what they see was counted by the kubelet already.
+const LOOK: Millis = Millis(200);
 
 /// What stands beside a Deployment.
 pub(super) struct Surroundings<'a> {
@@ -47,6 +49,8 @@ pub(super) struct Surroundings<'a> {
     /// The ConfigMaps and Secrets of the input, and those of them that are there as they are to be.
     pub(super) configs: Configs,
     pub(super) unchanged: BTreeSet<(&'static str, String)>,
+    /// The whole input.
+    pub(super) input: &'a [Manifest],
 }
 
 /// What is to run of one Deployment, and its configuration.
@@ -83,6 +87,11 @@ pub(super) async fn service(
             try_out(shared, manifest, there, &versioned).await?
         }
     };
+    let missing = match there {
+        // pods like these run already
+        Some(there) if there.template() == would_be.template() => Vec::new(),
+        _ => shared.check_references(manifest, around.input).await?,
+    };
     let of = Content::of(&would_be);
     let content = Content { last_applied: Some(last_applied(&meant)), copies, secrets: around.secrets.clone(), ..of };
     let id = identity::release_id(&name, &content.template, |text| around.key.hex16(text));
@@ -99,6 +108,7 @@ pub(super) async fn service(
     let seconds = |value: &Value, default: u64| Millis::from_secs(value.as_u64().unwrap_or(default));
     let healthy_by = seconds(&would_be.spec["progressDeadlineSeconds"], PROGRESS_BY);
     let clocks = Clocks {
+        interval: LOOK,
         healthy_for: seconds(&would_be.spec["minReadySeconds"], 0),
         healthy_by,
         progress_by: healthy_by,
@@ -121,7 +131,7 @@ pub(super) async fn service(
         lives_in: Vec::new(),
         objects,
         keep_failed: false,
-        notes: notes(&content.template, &led, replicas),
+        notes: [notes(&content.template, &led, replicas), missing].concat(),
     };
     Ok((spec, content.payload()))
 }

@@ -1,6 +1,7 @@
 //! ConfigMaps and Secrets that a Deployment refers to, as copies under names of their own: a release keeps its configuration,
 //! and pods of two releases that stand side by side have each its own.
 
+use super::references::{Need, Reference, references};
 use crate::state::Key;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -71,33 +72,12 @@ fn copy(manifest: &Value, key: &Key) -> Value {
     copy
 }
 
-/// Calls `with` for each place in a pod template that names a ConfigMap or a Secret.
+/// Calls `with` for each place in a pod template that names a ConfigMap or a Secret, but for credentials of registries.
 fn each(template: &mut Value, with: &mut dyn FnMut(&'static str, &mut Value)) {
-    let spec = &mut template["spec"];
-    let mut at = |value: &mut Value, pointer: &str, kind| {
-        if let Some(name) = value.pointer_mut(pointer).filter(|name| name.is_string()) {
+    let is_meant = |one: &Reference| matches!(one.kind, "ConfigMap" | "Secret") && one.need != Need::Pull;
+    for Reference { kind, way, .. } in references(template).into_iter().filter(is_meant) {
+        if let Some(name) = template.pointer_mut(&format!("/{}", way.join("/"))) {
             with(kind, name);
-        }
-    };
-    for containers in ["initContainers", "containers"] {
-        for container in spec[containers].as_array_mut().into_iter().flatten() {
-            for variable in container["env"].as_array_mut().into_iter().flatten() {
-                at(variable, "/valueFrom/configMapKeyRef/name", "ConfigMap");
-                at(variable, "/valueFrom/secretKeyRef/name", "Secret");
-            }
-            for source in container["envFrom"].as_array_mut().into_iter().flatten() {
-                at(source, "/configMapRef/name", "ConfigMap");
-                at(source, "/secretRef/name", "Secret");
-            }
-        }
-    }
-    for volume in spec["volumes"].as_array_mut().into_iter().flatten() {
-        at(volume, "/configMap/name", "ConfigMap");
-        at(volume, "/secret/secretName", "Secret");
-        let sources = volume.pointer_mut("/projected/sources").and_then(Value::as_array_mut);
-        for source in sources.into_iter().flatten() {
-            at(source, "/configMap/name", "ConfigMap");
-            at(source, "/secret/name", "Secret");
         }
     }
 }

@@ -3,7 +3,7 @@ use deploy_core::{
     engine::{Options, Report, Request},
     strategy::Strategy,
 };
-use deploy_k8s::{Cluster, ClusterOptions, Input, Namespace, NamespaceOptions, Prepared};
+use deploy_k8s::{Cluster, ClusterOptions, Input, Namespace, NamespaceOptions, PrepareError, Prepared};
 use std::{sync::Arc, time::Duration};
 
 /// A namespace of the real cluster to deploy to.
@@ -31,12 +31,16 @@ impl Site {
     }
 
     pub(crate) async fn prepare_in(&self, namespace: &Namespace, text: &str) -> Prepared {
+        self.try_prepare_in(namespace, text).await.unwrap()
+    }
+
+    pub(crate) async fn try_prepare_in(&self, namespace: &Namespace, text: &str) -> Result<Prepared, PrepareError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.yaml");
         std::fs::write(&path, text).unwrap();
         let input = Input { paths: vec![path], kind: None };
         let manifests = input.load(None, self.ground.namespace()).await.unwrap();
-        namespace.prepare(&manifests).await.unwrap()
+        namespace.prepare(&manifests).await
     }
 
     /// Deploys, as a process that starts anew does.
