@@ -3,7 +3,8 @@
 //! `app`: serves. Its environment says how; times count from its start.
 //! `PORT` (8080); `VERSION`, every answer's body; `START_MS` until it listens (0); `STATUS` of its answers (200);
 //! `SLEEP_MS` until it gives one (0); `EXIT_MS` until it exits with status 3 (never).
-//! `GET /ready` answers with 503 for the first `READY_MS` (0), or always where `READY` is `never`, and from `FAIL_MS` on.
+//! `GET /ready` answers with 503 for the first `READY_MS` (0), or always where `READY` is `never`, and from `FAIL_MS` on,
+//! or after a `GET /fail`.
 //! `ON_TERM`, upon SIGTERM: `exit` at once (the default); `drain`: accept no more, answer what comes on kept connections
 //! and close them, then exit; or `ignore` it.
 //!
@@ -14,7 +15,10 @@ use std::{
     pin::pin,
     process::ExitCode,
     str::FromStr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
@@ -70,6 +74,7 @@ struct App {
     wait: Duration,
     ready_after: Option<Duration>,
     fail_after: Option<Duration>,
+    fails: AtomicBool,
     on_term: OnTerm,
 }
 
@@ -89,6 +94,7 @@ impl App {
             wait: time("SLEEP_MS").unwrap_or_default(),
             ready_after: (text("READY") != "never").then(|| time("READY_MS").unwrap_or_default()),
             fail_after: time("FAIL_MS"),
+            fails: AtomicBool::new(false),
             on_term: match text("ON_TERM").as_str() {
                 "" | "exit" => OnTerm::Exit,
                 "drain" => OnTerm::Drain,
@@ -143,7 +149,14 @@ impl App {
                 () = last_request_missed(draining.clone()) => break,
             };
             let Ok(Some(request)) = request else { break };
-            let status = if request.path == "/ready" { self.readiness() } else { self.answer().await };
+            let status = match request.path.as_str() {
+                "/ready" => self.readiness(),
+                "/fail" => {
+                    self.fails.store(true, Ordering::Relaxed);
+                    200
+                }
+                _ => self.answer().await,
+            };
             let is_last = request.is_last || *draining.borrow();
             if stream.write_all(self.response(status, is_last).as_bytes()).await.is_err() || is_last {
                 break;
@@ -161,9 +174,9 @@ impl App {
 
     fn readiness(&self) -> u16 {
         let now = self.began.elapsed();
-        let (was_ready, fails) =
-            (self.ready_after.is_some_and(|after| now >= after), self.fail_after.is_some_and(|after| now >= after));
-        if was_ready && !fails { 200 } else { 503 }
+        let is_over = |after: Option<Duration>| after.is_some_and(|after| now >= after);
+        let fails = is_over(self.fail_after) || self.fails.load(Ordering::Relaxed);
+        if is_over(self.ready_after) && !fails { 200 } else { 503 }
     }
 
     fn response(&self, status: u16, is_last: bool) -> String {

@@ -17,8 +17,8 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-/// How many requests a second.
-pub(crate) const RATE: u32 = 300;
+/// How many requests a second, unless a test says otherwise.
+const RATE: u32 = 300;
 /// A request without an answer by then is lost.
 const ANSWER_BY: Duration = Duration::from_secs(3);
 /// How many connections are kept, so that every pod has some.
@@ -82,6 +82,7 @@ pub(crate) struct Load {
 struct Shared {
     port: u16,
     connections: Connections,
+    rate: u32,
     ends: AtomicBool,
     seen: Mutex<Seen>,
     idle: Mutex<VecDeque<TcpStream>>,
@@ -89,8 +90,13 @@ struct Shared {
 
 impl Load {
     pub(crate) fn start(port: u16, connections: Connections) -> Self {
+        Self::at(RATE, port, connections)
+    }
+
+    /// The same with so many a second.
+    pub(crate) fn at(rate: u32, port: u16, connections: Connections) -> Self {
         let (ends, seen, idle) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { port, connections, ends, seen, idle });
+        let shared = Arc::new(Shared { port, connections, rate, ends, seen, idle });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let sender = Arc::clone(&shared);
         let thread = std::thread::spawn(move || runtime.block_on(sender.send()));
@@ -144,7 +150,7 @@ impl Shared {
                 locked(&this.seen).add(began.elapsed(), answer);
             });
             while requests.try_join_next().is_some() {}
-            due += Duration::from_secs(1) / RATE;
+            due += Duration::from_secs(1) / self.rate;
         }
         let ended = began.elapsed();
         requests.join_all().await;

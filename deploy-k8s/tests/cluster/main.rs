@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it can't go on")]
 
 mod baseline;
+mod broken;
 mod conformance;
 mod deployments;
 mod ground;

@@ -16,6 +16,10 @@ pub(crate) struct Web<'a> {
     pub(crate) pre_stop: Option<u32>,
     /// In place of the app's image.
     pub(crate) image: Option<&'a str>,
+    /// Further fields of the container, each on one line.
+    pub(crate) container: &'a [&'a str],
+    /// Further fields of the pod, each on one line.
+    pub(crate) pod: &'a [&'a str],
 }
 
 impl Default for Web<'_> {
@@ -29,6 +33,8 @@ impl Default for Web<'_> {
             strategy: "",
             pre_stop: None,
             image: None,
+            container: &[],
+            pod: &[],
         }
     }
 }
@@ -53,6 +59,8 @@ impl Web<'_> {
             true => "\n        readinessProbe: { httpGet: { path: /ready, port: 8080 }, periodSeconds: 1 }",
             false => "",
         };
+        let container: String = self.container.iter().map(|line| format!("\n        {line}")).collect();
+        let pod: String = self.pod.iter().map(|line| format!("\n      {line}")).collect();
         let pre_stop = self.pre_stop.map_or(String::new(), |seconds| {
             format!("\n        lifecycle: {{ preStop: {{ exec: {{ command: [/app, sleep, '{seconds}'] }} }} }}")
         });
@@ -70,14 +78,14 @@ spec:
     metadata:
       labels: {{ app: {name} }}
     spec:
-      automountServiceAccountToken: false
+      automountServiceAccountToken: false{pod}
       containers:
       - name: app
         image: {image}
         imagePullPolicy: IfNotPresent
         ports: [{{ containerPort: 8080 }}]
         env:
-        - {{ name: VERSION, value: '{version}' }}{more}{probe}{pre_stop}
+        - {{ name: VERSION, value: '{version}' }}{more}{probe}{pre_stop}{container}
 "
         )
     }
