@@ -90,7 +90,7 @@ fn unreached(status: u16, body: &str) -> Option<String> {
 }
 
 /// Why a pod whose containers run isn't ready.
-fn not_ready(pod: &Pod) -> Option<String> {
+pub(crate) fn not_ready(pod: &Pod) -> Option<String> {
     let mut conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref()).into_iter().flatten();
     match conditions.find(|one| one.type_ == "Ready") {
         Some(ready) if ready.status == "True" => None,

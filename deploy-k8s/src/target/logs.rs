@@ -1,5 +1,6 @@
 use crate::{
     api::{CallError, answered},
+    prober::not_ready,
     shared::Shared,
 };
 use deploy_core::target::TargetError;
@@ -11,21 +12,30 @@ use kube::api::{ListParams, LogParams};
 const WARNINGS: usize = 5;
 
 impl Shared {
-    /// The last lines of a pod, and what the cluster warned of: the most of what can be known where nothing ran, be it of a
-    /// pod or of a set that got none.
+    /// The last lines of a pod; where it isn't ready, the cluster's warnings are the last of them, which is the most of what can
+    /// be known where nothing ran. Of a set that got no pod, there are only these.
     pub(super) async fn logs(&self, name: &str, lines: usize) -> Result<Vec<String>, TargetError> {
-        let (log, warnings) = join(self.log(name, lines), self.warnings_of(name)).await;
-        match (log, warnings) {
-            (Ok(log), Ok(warnings)) => Ok([log, warnings].concat()),
-            (Ok(log), Err(_)) => Ok(log),
-            (Err(_), Ok(warnings)) if !warnings.is_empty() => Ok(warnings),
-            (Err(error), _) => Err(error.into()),
+        let pod = self.api.get::<Pod>(name).await?;
+        let warnings = async {
+            match pod.as_ref().is_some_and(|pod| not_ready(pod).is_none()) {
+                true => Vec::new(),
+                // they may not be ours to read
+                false => self.warnings_of(name).await.unwrap_or_default(),
+            }
+        };
+        let (log, warnings) = join(self.log(name, pod.as_ref(), lines), warnings).await;
+        match log {
+            Err(error) if warnings.is_empty() => Err(error.into()),
+            log => {
+                let mut all = [log.unwrap_or_default(), warnings].concat();
+                Ok(all.split_off(all.len().saturating_sub(lines)))
+            }
         }
     }
 
-    /// The lines of a container's last run, whether it still runs or has ended.
-    async fn log(&self, pod: &str, lines: usize) -> Result<Vec<String>, CallError> {
-        let Some(status) = self.api.get::<Pod>(pod).await?.and_then(|pod| pod.status) else { return Ok(Vec::new()) };
+    /// The lines of a container's last run, whether it still runs or has ended: of the first one that isn't ready.
+    async fn log(&self, name: &str, pod: Option<&Pod>, lines: usize) -> Result<Vec<String>, CallError> {
+        let Some(status) = pod.and_then(|pod| pod.status.as_ref()) else { return Ok(Vec::new()) };
         let begin = status.init_container_statuses.iter().flatten();
         let containers: Vec<_> = begin.chain(status.container_statuses.iter().flatten()).collect();
         let Some(container) = containers.iter().find(|one| !one.ready).or(containers.first()) else {
@@ -36,7 +46,7 @@ impl Shared {
             tail_lines: Some(i64::try_from(lines).unwrap_or(i64::MAX)),
             ..LogParams::default()
         };
-        match answered(format!("read the log of {pod}"), self.api.of::<Pod>().logs(pod, &params)).await {
+        match answered(format!("read the log of {name}"), self.api.of::<Pod>().logs(name, &params)).await {
             Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
             // it has written none yet
             Err(error) if matches!(error.code(), Some(400 | 404)) => Ok(Vec::new()),
