@@ -205,6 +205,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Cluster, ClusterOptions, Input, NamespaceOptions};
     use serde_json::json;
 
     #[test]
@@ -249,5 +250,56 @@ mod tests {
                 "Secret registry Pull spec.template.spec.imagePullSecrets[0].name",
             ]
         );
+    }
+
+    #[test]
+    fn it_comes_with_the_object_itself_or_with_one_that_may_make_it() {
+        let text = "\
+apiVersion: v1
+kind: Secret
+metadata: { name: db }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: tls }
+data: { secretName: tls }
+---
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: { name: shop }
+spec: { secretName: shop-tls }
+";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.yaml");
+        std::fs::write(&path, text).unwrap();
+        let input = Input { paths: vec![path], kind: None };
+        let given = crate::testing::run(input.load(None, "default")).unwrap();
+        let comes = |name: &str| {
+            let one = Reference { kind: "Secret", name: name.into(), way: Vec::new(), need: Need::Must };
+            given.objects().iter().any(|given| one.comes_with(given))
+        };
+        assert!(comes("db") && comes("shop-tls"));
+        assert!(!comes("tls") && !comes("shop-t"));
+    }
+
+    #[test]
+    fn what_may_not_be_read_counts_as_there() {
+        crate::testing::on_cluster("references", async |api| {
+            let mut anybody = kube::config::Kubeconfig::read().unwrap();
+            for user in anybody.auth_infos.iter_mut().filter_map(|user| user.auth_info.as_mut()) {
+                user.impersonate = Some("anybody".into());
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("config");
+            std::fs::write(&path, serde_json::to_string(&anybody).unwrap()).unwrap();
+            let has = async |kubeconfig| {
+                let options = ClusterOptions { kubeconfig, ..ClusterOptions::default() };
+                let cluster = Cluster::connect(&options).await.unwrap();
+                let namespace = cluster.open(api.namespace(), &NamespaceOptions::default());
+                namespace.shared.is_there("Secret", "none").await.unwrap()
+            };
+            assert!(has(Some(path)).await);
+            assert!(!has(None).await);
+        });
     }
 }
