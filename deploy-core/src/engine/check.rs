@@ -184,17 +184,28 @@ impl Engine {
         };
         let mut changes = self.target.watch().chain(stream::pending());
         let (mut row, mut counted): (u32, Option<Instant>) = (0, None);
+        let mut most: Option<usize> = None;
         loop {
             if let Ok(world) = self.world_of(workload).await {
-                let live: Vec<_> = world.workload(workload).into_iter().flat_map(Observed::live).collect();
-                let mut trouble = live.is_empty().then(|| "none of its instances is left".to_owned());
+                let there = world.workload(workload);
+                let live: Vec<_> = there.into_iter().flat_map(Observed::live).collect();
+                let (mut well, mut waiting) = (0, None);
                 for (instance, health) in self.look(&*check, &live).await {
                     match health {
-                        Health::Healthy | Health::CannotTell(_) => {}
-                        Health::Waiting(why) => trouble = Some(format!("{}: {why}", instance.name)),
+                        Health::Healthy | Health::CannotTell(_) => well += 1,
+                        Health::Waiting(why) => waiting = Some(format!("{}: {why}", instance.name)),
                         Health::Unhealthy(why) => return format!("{}: {why}", instance.name),
                     }
                 }
+                // those that are added meanwhile may take their time
+                let asked = there.map_or(0, |there| there.asked as usize);
+                let before = most.unwrap_or(live.len()).min(asked.max(1));
+                most = Some(before.max(well));
+                let trouble = match waiting {
+                    _ if live.is_empty() => Some("none of its instances is left".to_owned()),
+                    waiting if well < before => waiting,
+                    _ => None,
+                };
                 // looks at changes come in between: they don't make a row longer
                 match trouble {
                     None => (row, counted) = (0, None),

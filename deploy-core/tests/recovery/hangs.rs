@@ -9,7 +9,7 @@ use deploy_core::{
     prober::Prober,
     target::{Cx, Target, TargetError},
     testing::{
-        Behaviour, Deployer,
+        Behaviour, Deployer, SimSettings, SimWorld,
         faults::{CallKind, Fault, Faults},
         virtual_time,
     },
@@ -161,6 +161,45 @@ fn a_guard_counts_failures_by_its_interval_however_often_it_looks() {
         );
         let (deployer, _) = watching(world.deployer(), || stream::repeat(()).boxed());
         assert_eq!(end(deploy(&engine(deployer), spec).await), End::Succeeded);
+    })
+    .unwrap();
+}
+
+#[test]
+fn an_instance_that_is_added_in_a_bake_may_take_its_time() {
+    virtual_time(async {
+        let world = SimWorld::new(SimSettings::cluster());
+        world.runs(&release("web-1"), 2);
+        let mut spec = spec(&world, "web-2", 2);
+        spec.bake = Millis::from_secs(10);
+        // longer than three of the guard's intervals
+        world.behave(&release("web-2").id, Behaviour { healthy: Some(Millis::from_secs(2)), ..Behaviour::GOOD });
+        world.counts(&"web".into(), Millis::from_secs(6), 3);
+        assert_eq!(end(deploy(&engine(world.deployer()), spec).await), End::Succeeded);
+        assert_eq!(world.asked(&"web".into()), [("web-2".into(), 3)].into());
+    })
+    .unwrap();
+}
+
+#[test]
+fn an_instance_that_is_lost_in_a_bake_is_noticed_beside_an_added_one() {
+    virtual_time(async {
+        let world = SimWorld::new(SimSettings::cluster());
+        world.runs(&release("web-1"), 2);
+        let mut spec = spec(&world, "web-2", 2);
+        spec.bake = Millis::from_secs(10);
+        let good = Behaviour { healthy: Some(Millis(500)), ..Behaviour::GOOD };
+        world.behave(&release("web-2").id, good);
+        let slow = Behaviour { healthy: Some(Millis::from_secs(60)), ..good };
+        world.behave_one(
+            &release("web-2").id,
+            1,
+            Behaviour { dies: Some(Millis::from_secs(7)), restarts: Some(Millis::from_secs(3)), ..good },
+        );
+        world.behave_one(&release("web-2").id, 3, slow);
+        world.counts(&"web".into(), Millis::from_secs(4), 3);
+        let end = end(deploy(&engine(world.deployer()), spec).await);
+        assert!(matches!(end, End::RolledBack { .. }), "{end:?}");
     })
     .unwrap();
 }
