@@ -56,22 +56,24 @@ impl<K: Kind + 'static> Watched<K> {
             newest: 0,
             trouble: None,
         }));
-        let events = watcher(api.of::<K>(), selection);
-        let (shared, woken) = (Arc::clone(&state), changes.clone());
+        let (objects, shared, woken) = (api.of::<K>(), Arc::clone(&state), changes.clone());
         let task = tokio::spawn(async move {
-            pin_mut!(events);
             let mut pause = FIRST_PAUSE;
-            while let Some(event) = events.next().await {
-                let is_trouble = event.is_err();
-                locked(&shared).take(event);
-                woken.send_replace(());
-                pause = match is_trouble {
-                    true => {
-                        sleep(pause).await;
-                        (pause * 2).min(LONGEST_PAUSE)
+            loop {
+                let events = watcher(objects.clone(), selection.clone());
+                pin_mut!(events);
+                while let Some(event) = events.next().await {
+                    let is_broken = event.as_ref().is_err_and(|error| !mends_itself(error));
+                    locked(&shared).take(event);
+                    woken.send_replace(());
+                    if is_broken {
+                        break;
                     }
-                    false => FIRST_PAUSE,
-                };
+                    pause = FIRST_PAUSE;
+                }
+                // listed anew: a watch that is up again says nothing until something changes
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         });
         let kind = K::kind(&K::DynamicType::default()).into_owned();
@@ -170,17 +172,22 @@ impl<K: Kind> State<K> {
 }
 
 impl Trouble {
-    /// None for what the watcher mends by itself: a watch that ran out is begun anew, and what it missed is listed.
+    /// None for what the watcher mends by itself.
     fn of(error: &watcher::Error, is_listed: bool) -> Option<Self> {
         let refused = match error {
             watcher::Error::InitialListFailed(kube::Error::Api(status))
             | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => Some(status),
-            watcher::Error::WatchError(_) => return None,
+            error if mends_itself(error) => return None,
             _ => None,
         };
         let is_certain = !is_listed && refused.is_some_and(|status| matches!(status.code, 401 | 403 | 404));
         Some(Self { text: with_sources(error), is_certain })
     }
+}
+
+/// A watch that ran out is begun anew, and what it missed is listed.
+fn mends_itself(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchError(_))
 }
 
 /// Versions of one kind's objects are numbers that grow: every server that there is has it so, and since 1.35 it is promised.
