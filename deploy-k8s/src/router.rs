@@ -5,7 +5,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use deploy_core::{
-    model::{Millis, RouterId, ServiceName, Shares, WorkloadRef},
+    model::{Millis, ReleaseId, RouterId, ServiceName, Shares, WorkloadRef},
     router::{Router, Uptake},
     target::{Cx, TargetError},
 };
@@ -67,15 +67,17 @@ impl Router for ServiceRouter {
                 })
                 .await?;
         }
-        if !shared.narrow(cx, &site, hash.as_deref()).await? {
+        if site.services.is_empty() {
             return Ok(Uptake::Acknowledged);
         }
-        let pods = match to.iter().next() {
-            Some(share) => site.set(&share.workload.release).map(|set| &set.pods[..]).unwrap_or_default(),
-            None => &[],
-        };
-        let pods: BTreeSet<_> = pods.iter().map(|pod| pod.name_any()).collect();
-        try_join_all(site.services.iter().map(|service| shared.leads_only_to(cx, service, &pods))).await?;
+        // if all are narrowed already, an earlier try may have done it only just now
+        shared.narrow(cx, &site, hash.as_deref()).await?;
+        let leaves = |release: &ReleaseId| to.iter().all(|share| share.workload.release != *release);
+        let is_empty = site.sets.iter().filter(|set| !leaves(&set.release)).all(|set| set.pods.is_empty());
+        let others = site.sets.iter().filter(|set| leaves(&set.release)).flat_map(|set| &set.pods);
+        let others: BTreeSet<_> = others.map(|pod| pod.name_any()).collect();
+        let leads = site.services.iter().map(|service| shared.leads_past(cx, service, &others, is_empty));
+        try_join_all(leads).await?;
         Ok(Uptake::Settle(Millis::from(shared.settle)))
     }
 
@@ -87,15 +89,22 @@ impl Router for ServiceRouter {
 }
 
 impl Shared {
-    /// Waits until a Service's list of addresses is of these pods only, which proves that its controller has followed, if not
-    /// the nodes.
-    async fn leads_only_to(&self, cx: &Cx, service: &Service, pods: &BTreeSet<String>) -> Result<(), TargetError> {
+    /// Waits until none of these pods is in a Service's list of addresses any more and, unless there is none, another one is:
+    /// which proves that its controller has followed, if not the nodes. Which others doesn't matter: their number may
+    /// change just now.
+    async fn leads_past(
+        &self,
+        cx: &Cx,
+        service: &Service,
+        pods: &BTreeSet<String>,
+        may_be_empty: bool,
+    ) -> Result<(), TargetError> {
         let is_so = |endpoints: Option<&Endpoints>| {
             let subsets = endpoints.and_then(|endpoints| endpoints.subsets.as_ref()).into_iter().flatten();
             let mut listed = subsets.flat_map(|subset| subset.addresses.iter().flatten()).peekable();
-            let is_of = |name: Option<&String>| name.is_some_and(|name| pods.contains(name));
-            (pods.is_empty() || listed.peek().is_some())
-                && listed.all(|address| is_of(address.target_ref.as_ref().and_then(|to| to.name.as_ref())))
+            let is_past = |name: Option<&String>| name.is_none_or(|name| !pods.contains(name));
+            (may_be_empty || listed.peek().is_some())
+                && listed.all(|address| is_past(address.target_ref.as_ref().and_then(|to| to.name.as_ref())))
         };
         let name = service.name_any();
         let late = |cause: String| TargetError::unreachable(format!("the controller of Service {name}"), cause);
