@@ -60,8 +60,86 @@ impl Hold {
         patch
     }
 
-    /// Whether a Deployment's fields are the user's own.
+    /// Whether a Deployment's fields are the user's own, as they were.
     pub(crate) fn is_over(&self, deployment: &Deployment) -> bool {
         self.fields.iter().all(|(name, value)| deployment.spec[name.as_str()] == *value)
+    }
+
+    /// Whether any of a Deployment's fields is still as we set it. The user may have changed others meanwhile.
+    pub(crate) fn is_on(&self, deployment: &Deployment) -> bool {
+        let (now, own) = (&deployment.spec, &self.fields);
+        let is_recreate = |strategy: &Value| strategy["type"] == "Recreate";
+        now["minReadySeconds"] == i32::MAX - 1
+            || now["progressDeadlineSeconds"] == i32::MAX
+            || deployment.is_paused() && own["paused"] != true
+            || is_recreate(&now["strategy"]) && !is_recreate(&own["strategy"])
+    }
+
+    /// Gives the user's own fields back to what a Deployment would be, but for those that are about to be changed anyway.
+    pub(crate) fn undone(&self, there: &Deployment, mut would_be: Deployment) -> Deployment {
+        for (name, value) in &self.fields {
+            let is_kept = there.spec[name.as_str()] == would_be.spec[name.as_str()];
+            if let (true, Some(spec)) = (is_kept, would_be.spec.as_object_mut()) {
+                match value {
+                    Value::Null => spec.shift_remove(name),
+                    value => spec.insert(name.clone(), value.clone()),
+                };
+            }
+        }
+        would_be
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment(spec: Value) -> Deployment {
+        Deployment { spec, ..Deployment::default() }
+    }
+
+    /// What a patch makes of a Deployment.
+    fn patched(there: &Deployment, patch: JsonPatch) -> Deployment {
+        let mut value = serde_json::to_value(there).unwrap();
+        let patch: json_patch::Patch = serde_json::from_value(patch.into_value()).unwrap();
+        json_patch::patch(&mut value, &patch).unwrap();
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn what_was_held_is_the_users_own_again() {
+        for own in [json!({}), json!({ "strategy": { "type": "RollingUpdate" }, "minReadySeconds": 5 })] {
+            let own = deployment(own);
+            let hold = Hold::of(&own, "abc", &"web-2".into());
+            assert!(hold.is_over(&own) && !hold.is_on(&own));
+            let held = patched(&own, Hold::begin(JsonPatch::new()));
+            assert!(hold.is_on(&held) && !hold.is_over(&held));
+            assert_eq!(hold.undone(&held, held.clone()).spec, own.spec);
+            assert_eq!(patched(&held, hold.end(&held, JsonPatch::new())).spec, own.spec);
+        }
+    }
+
+    #[test]
+    fn a_field_that_the_user_gives_back_doesnt_end_a_hold() {
+        let own = deployment(json!({ "minReadySeconds": 5, "progressDeadlineSeconds": 60 }));
+        let hold = Hold::of(&own, "abc", &"web-2".into());
+        let mut held = patched(&own, Hold::begin(JsonPatch::new()));
+        held.spec["minReadySeconds"] = json!(5);
+        assert!(hold.is_on(&held));
+        held.spec["progressDeadlineSeconds"] = json!(60);
+        assert!(!hold.is_on(&held));
+        held.spec["paused"] = json!(true);
+        assert!(hold.is_on(&held));
+    }
+
+    #[test]
+    fn what_the_user_is_about_to_change_stays_changed() {
+        let own = deployment(json!({ "progressDeadlineSeconds": 60 }));
+        let hold = Hold::of(&own, "abc", &"web-2".into());
+        let held = patched(&own, Hold::begin(JsonPatch::new()));
+        let mut would_be = held.clone();
+        would_be.spec["minReadySeconds"] = json!(7);
+        let undone = hold.undone(&held, would_be);
+        assert_eq!(undone.spec, json!({ "progressDeadlineSeconds": 60, "minReadySeconds": 7 }));
     }
 }

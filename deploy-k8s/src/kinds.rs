@@ -83,6 +83,11 @@ impl ReplicaSet {
         count(&self.status, "replicas").unwrap_or(0)
     }
 
+    /// How many pods it is to have.
+    pub(crate) fn wanted(&self) -> u32 {
+        count(&self.spec, "replicas").unwrap_or(1)
+    }
+
     /// The template as its Deployment had it.
     pub(crate) fn template(&self) -> Value {
         let mut template = self.spec["template"].clone();

@@ -28,6 +28,9 @@ pub(crate) struct Site {
     pub(crate) current: ReleaseId,
     /// What is held beside it.
     pub(crate) held: Option<(ReleaseId, Hold)>,
+    /// Releases with a record of a hold that isn't there: not begun yet, ended, or written down too late by somebody whose
+    /// lease was over.
+    pub(crate) not_held: Vec<ReleaseId>,
     /// Its ReplicaSets, the newest first, and its pods.
     pub(crate) sets: Vec<Set>,
     /// The Services that lead to it and to nothing else, by name.
@@ -60,19 +63,9 @@ impl Site {
         sets.sort_by_key(|set| std::cmp::Reverse(set.revision()));
         let sets = sets.into_iter().map(|set| Set { release: id(&set.template()), pods: pods_of(&set, &pods), set });
         services.retain(|service| Leads::of(service, &deployment.spec) == Leads::Here);
-        let held = known.iter().find_map(|(release, known)| {
-            let hold = serde_json::from_str(known.hold.as_deref()?).ok()?;
-            (known.release.service == *service).then_some((release.clone(), hold))
-        });
-        Self {
-            service: service.clone(),
-            current: id(deployment.template()),
-            held,
-            sets: sets.collect(),
-            services,
-            known,
-            deployment,
-        }
+        let current = id(deployment.template());
+        let (held, not_held) = holds(&known, &current, &deployment, &services);
+        Self { service: service.clone(), current, held, not_held, sets: sets.collect(), services, known, deployment }
     }
 
     /// The newest ReplicaSet of a release.
@@ -193,6 +186,26 @@ impl Site {
     }
 }
 
+/// What is held, and the releases with a record of a hold that isn't there.
+fn holds(
+    known: &BTreeMap<ReleaseId, Known>,
+    current: &ReleaseId,
+    deployment: &Deployment,
+    services: &[Arc<Service>],
+) -> (Option<(ReleaseId, Hold)>, Vec<ReleaseId>) {
+    let is_narrowed = services.iter().any(|service| pin(service).is_some());
+    let records = known.iter().filter_map(|(release, known)| {
+        let hold: Hold = serde_json::from_str(known.hold.as_deref()?).ok()?;
+        Some((release.clone(), hold))
+    });
+    let (mut there, not_there): (Vec<_>, Vec<_>) = records.partition(|(_, hold)| is_narrowed || hold.is_on(deployment));
+    // the one about what runs, if somebody wrote another down too late
+    there.sort_by_key(|(held, hold)| held != current && hold.beside != *current);
+    let mut there = there.into_iter();
+    let held = there.next();
+    (held, there.chain(not_there).map(|(release, _)| release).collect())
+}
+
 /// The hash that a Service is narrowed to.
 pub(crate) fn pin(service: &Service) -> Option<&str> {
     service.spec.as_ref()?.selector.as_ref()?.get(names::HASH).map(String::as_str)
@@ -298,5 +311,56 @@ mod tests {
         assert_eq!(leads(json!({ "app": "shop" })), Leads::HereAndElsewhere);
         assert_eq!(leads(json!({ "app": "shop", "tier": "worker" })), Leads::Elsewhere);
         assert_eq!(leads(json!({})), Leads::Elsewhere);
+    }
+
+    /// What is held, and what is only written down, in a Deployment of version 2 that was of version 1 before.
+    fn held(
+        records: &[(&str, &str)],
+        current: &str,
+        spec: serde_json::Value,
+        pins: &[Option<&str>],
+    ) -> (String, Vec<String>) {
+        let before = Deployment::default();
+        let known = records.iter().map(|(held, beside)| {
+            let release = identity::release(&"web".into(), (*held).into(), &json!({}));
+            let hold = Hold::of(&before, held, &(*beside).into());
+            (release.id.clone(), Known { release, hold: Some(hold.text()) })
+        });
+        let service = |pin: &Option<&str>| {
+            let mut service = json!({ "metadata": {}, "spec": { "selector": { "app": "web" } } });
+            if let Some(pin) = pin {
+                service["spec"]["selector"][names::HASH] = json!(pin);
+            }
+            Arc::new(serde_json::from_value(service).unwrap())
+        };
+        let services: Vec<Arc<Service>> = pins.iter().map(service).collect();
+        let deployment = Deployment { spec, ..Deployment::default() };
+        let (held, not_held) = holds(&known.collect(), &current.into(), &deployment, &services);
+        let held = held.map(|(held, _)| held.to_string()).unwrap_or_default();
+        (held, not_held.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_hold_is_there_from_the_first_thing_that_it_changes_to_the_last() {
+        let (record, on) = ([("web-1", "web-2")], json!({ "minReadySeconds": i32::MAX - 1 }));
+        let of =
+            |current, spec: &serde_json::Value, pins: [Option<&str>; 2]| held(&record, current, spec.clone(), &pins);
+        let (there, not_there) = ((String::from("web-1"), Vec::new()), (String::new(), vec![String::from("web-1")]));
+        assert_eq!(of("web-1", &json!({}), [None, None]), not_there, "written down");
+        assert_eq!(of("web-1", &json!({}), [Some("web-1"), None]), there, "one Service narrowed");
+        assert_eq!(of("web-2", &on, [Some("web-1"), Some("web-1")]), there, "held");
+        assert_eq!(of("web-2", &on, [Some("web-2"), Some("web-1")]), there, "one Service moved");
+        assert_eq!(of("web-2", &json!({}), [Some("web-2"), Some("web-2")]), there, "ended");
+        assert_eq!(of("web-2", &json!({}), [None, Some("web-2")]), there, "one Service given back");
+        assert_eq!(of("web-2", &json!({}), [None, None]), not_there, "all given back");
+        assert_eq!(held(&record, "web-2", on, &[]).0, "web-1", "held, without Services");
+    }
+
+    #[test]
+    fn a_record_that_came_too_late_hides_no_hold() {
+        let records = [("web-0", "web-1"), ("web-2", "web-3")];
+        let found = held(&records, "web-3", json!({ "paused": true }), &[Some("web-2")]);
+        assert_eq!(found, ("web-2".into(), vec!["web-0".into()]));
+        assert_eq!(held(&records[..1], "web-3", json!({}), &[None]), (String::new(), vec!["web-0".into()]));
     }
 }

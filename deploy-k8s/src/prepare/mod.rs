@@ -104,10 +104,12 @@ impl Shared {
         let services = self.view.services().await?.all();
         let names: Vec<_> = deployments.iter().map(|one| ServiceName::new(one.name())).collect();
         let known = self.releases.of(&names).await?;
-        let held =
-            known.into_values().filter(|known| known.hold.is_some()).map(|known| known.release.service).collect();
+        let held = known.into_values().filter_map(|known| {
+            let hold = serde_json::from_str(known.hold.as_deref()?).ok()?;
+            Some((known.release.service, hold))
+        });
         let around = Surroundings {
-            held,
+            held: held.collect(),
             objects,
             secrets,
             services,

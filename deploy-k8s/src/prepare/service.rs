@@ -1,6 +1,7 @@
 use super::{PrepareError, refused, versioned::Configs};
 use crate::{
     content::Content,
+    hold::Hold,
     identity,
     kinds::Deployment,
     manifest::{
@@ -42,7 +43,7 @@ pub(super) struct Surroundings<'a> {
     /// The Services that are there already.
     pub(super) services: Vec<Arc<Service>>,
     /// The services of which a release is held: a deployment was interrupted.
-    pub(super) held: BTreeSet<ServiceName>,
+    pub(super) held: BTreeMap<ServiceName, Hold>,
     /// How many Deployments the input has.
     pub(super) of: usize,
     pub(super) key: &'a Key,
@@ -62,9 +63,10 @@ pub(super) async fn service(
     let name = ServiceName::new(manifest.name());
     let meant = shared.meant(manifest);
     let there = shared.view.part(&name, around.of).await?.deployments.get(name.as_str());
+    let hold = there.as_ref().and_then(|there| around.held.get(&name).filter(|hold| hold.is_on(there)));
     if let Some(there) = &there
         && there.is_paused()
-        && !around.held.contains(&name)
+        && hold.is_none()
     {
         let why = "it is paused; run `kubectl rollout resume` first".into();
         return Err(PrepareError::Unsuitable { service: name.to_string(), why });
@@ -91,6 +93,10 @@ pub(super) async fn service(
         // pods like these run already
         Some(there) if there.template() == would_be.template() => Vec::new(),
         _ => shared.check_references(manifest, around.input).await?,
+    };
+    let would_be = match (there, hold) {
+        (Some(there), Some(hold)) => hold.undone(there, would_be),
+        _ => would_be,
     };
     let of = Content::of(&would_be);
     let content = Content { last_applied: Some(last_applied(&meant)), copies, secrets: around.secrets.clone(), ..of };

@@ -27,14 +27,22 @@ impl Shared {
         if site.current == *new {
             return self.wake(cx, &site).await;
         }
-        match &site.held {
-            Some((held, _)) if held == new => return Ok(()),
-            Some((held, hold)) if *held != site.current || hold.beside != *new => {
+        let site = match &site.held {
+            Some((held, hold)) if hold.is_on(&site.deployment) => {
+                if held == new {
+                    return Ok(());
+                }
                 let found = format!("{held} held beside {}", hold.beside);
                 return Err(TargetError::Conflict { expected: format!("{service} with one release"), found });
             }
-            _ => {}
-        }
+            // the end of a hold was begun: what was held is on its way out, whether it is wanted again or not
+            Some((held, _)) if *held != site.current => {
+                self.settle_hold(cx, service, held, held).await?;
+                let Some(site) = self.site(service).await? else { return self.create(cx, workload).await };
+                site
+            }
+            _ => site,
+        };
         if site.deployment.replicas() == 0 {
             // nobody is to be kept from leaving
             return self.put(cx, &site, &site.current, new, wake).await;
@@ -107,11 +115,10 @@ impl Shared {
         .await
     }
 
-    /// Writes down what runs, and that it is held.
+    /// Writes down what runs, and that it is held. An earlier try may have done so, and somebody may have changed the fields
+    /// since.
     async fn hold(&self, cx: &Cx, site: &Site, new: &ReleaseId) -> Result<Hold, TargetError> {
-        if let Some((_, hold)) = &site.held {
-            return Ok(hold.clone());
-        }
+        self.strike_out(cx, site).await?;
         let hash = match site.hash(&site.current) {
             Some(hash) => hash.to_owned(),
             None => {
@@ -122,6 +129,14 @@ impl Shared {
         let hold = Hold::of(&site.deployment, &hash, new);
         self.keep(cx, site, Some(&hold)).await?;
         Ok(hold)
+    }
+
+    /// Takes away what is written down of holds that aren't there.
+    pub(super) async fn strike_out(&self, cx: &Cx, site: &Site) -> Result<(), TargetError> {
+        for release in &site.not_held {
+            self.releases.clear_hold(cx.fence, release).await?;
+        }
+        Ok(())
     }
 
     /// Brings a template in the place of another, with what else is to be written in the same moment.
@@ -157,18 +172,16 @@ impl Shared {
     }
 
     /// Sends the requests of a site's Services to the pods of one ReplicaSet; without one, to whom the user has it.
-    pub(crate) async fn narrow(&self, cx: &Cx, site: &Site, hash: Option<&str>) -> Result<bool, TargetError> {
+    pub(crate) async fn narrow(&self, cx: &Cx, site: &Site, hash: Option<&str>) -> Result<(), TargetError> {
         let watched = self.view.services().await?;
-        let mut is_changed = false;
         // in the order of their names: the last one tells that all are moved
         for service in site.services.iter().filter(|service| pin(service) != hash) {
             self.write(cx, &watched, &**service, |there| {
                 Ok((pin(there) != hash).then(|| Change::new(pinned(there, hash))))
             })
             .await?;
-            is_changed = true;
         }
-        Ok(is_changed)
+        Ok(())
     }
 }
 

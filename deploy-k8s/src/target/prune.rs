@@ -10,6 +10,7 @@ impl Shared {
     pub(super) async fn prune(&self, cx: &Cx, service: &ServiceName, keep: usize) -> Result<(), TargetError> {
         let Some(site) = self.site(service).await? else { return Ok(()) };
         self.held.admit(cx.fence)?;
+        self.strike_out(cx, &site).await?;
         for release in site.kept().into_iter().skip(keep) {
             self.releases.discard(cx.fence, &release).await?;
         }

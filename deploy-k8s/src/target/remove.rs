@@ -23,7 +23,12 @@ impl Shared {
     pub(super) async fn remove(&self, cx: &Cx, workload: &WorkloadRef, keep: bool) -> Result<(), TargetError> {
         let (service, release) = (&workload.service, &workload.release);
         let Some(site) = self.site(service).await? else { return Ok(()) };
+        self.strike_out(cx, &site).await?;
         match &site.held {
+            Some((held, hold)) if ![held, &hold.beside].contains(&&site.current) => {
+                self.give_way(cx, &site, held, hold).await?;
+                Err(site.foreign(&site.deployment, &hold.beside))
+            }
             Some((held, hold)) if held == release && site.current != *release => {
                 self.go_on(cx, &site, hold).await?;
                 self.settle_hold(cx, service, release, held).await
@@ -49,9 +54,9 @@ impl Shared {
         let (content, before) = (self.content(&hold.beside).await?, site.template(&hold.beside)?);
         self.change(cx, site, |there| {
             if *there.template() != before {
-                return Err(site.foreign(there, &hold.beside));
+                return Err(changes(site));
             }
-            if hold.is_over(there) {
+            if !hold.is_on(there) {
                 return Ok(None);
             }
             let patch = JsonPatch::new().test("/spec/template", before.clone());
@@ -62,18 +67,35 @@ impl Shared {
 
     /// Ends a hold with the old release: template and fields come back in one write, or both sets would be replaced.
     async fn go_back(&self, cx: &Cx, site: &Site, held: &ReleaseId, hold: &Hold) -> Result<(), TargetError> {
-        if site.current == *held && hold.is_over(&site.deployment) {
+        if site.current == *held && !hold.is_on(&site.deployment) {
             return Ok(());
         }
         let old = site.template(held)?;
         let made = site.set(held).and_then(|set| Stamp::on(&set.set.metadata)).and_then(|stamp| stamp.made);
+        // what nothing leads to any more may go
+        self.narrow(cx, site, Some(&hold.hash)).await?;
         self.change(cx, site, |there| {
-            let patch =
-                JsonPatch::new().test("/spec/template", there.template().clone()).set("/spec/template", old.clone());
+            let template = there.template();
+            if *template != old && template != site.deployment.template() {
+                return Err(changes(site));
+            }
+            let patch = JsonPatch::new().test("/spec/template", template.clone()).set("/spec/template", old.clone());
             let change = Change { patch: hold.end(there, patch), stamp: ChangeOfStamp::Made(made.clone()) };
-            Ok((*there.template() != old || !hold.is_over(there)).then_some(change))
+            Ok((*template != old || hold.is_on(there)).then_some(change))
         })
         .await
+    }
+
+    /// Ends a hold where somebody else brought a third template: Kubernetes rolls that out, as it would have without us, and
+    /// both sets serve until then.
+    async fn give_way(&self, cx: &Cx, site: &Site, held: &ReleaseId, hold: &Hold) -> Result<(), TargetError> {
+        self.narrow(cx, site, None).await?;
+        self.change(cx, site, |there| {
+            let change = Change { patch: hold.end(there, JsonPatch::new()), stamp: ChangeOfStamp::Made(None) };
+            Ok(hold.is_on(there).then_some(change))
+        })
+        .await?;
+        self.releases.clear_hold(cx.fence, held).await
     }
 
     /// Waits until a set takes no more requests, gives the Services back, and strikes the hold out.
@@ -85,7 +107,9 @@ impl Shared {
         held: &ReleaseId,
     ) -> Result<(), TargetError> {
         let is_off = |site: &Site| {
-            site.set(leaving).is_none_or(|set| set.set.replicas() == 0 && set.pods.iter().all(|pod| is_leaving(pod)))
+            site.set(leaving).is_none_or(|Set { set, pods, .. }| {
+                set.wanted() == 0 && set.replicas() == 0 && pods.iter().all(|pod| is_leaving(pod))
+            })
         };
         self.until(cx, service, &format!("{leaving} to leave"), is_off).await?;
         let soon = Cx { deadline: at_most(cx, SEEN_BY), ..cx.clone() };
@@ -102,10 +126,20 @@ impl Shared {
     async fn forget(&self, cx: &Cx, service: &ServiceName, release: &ReleaseId) -> Result<(), TargetError> {
         let Some(site) = self.site(service).await? else { return Ok(()) };
         let Some(Set { set, .. }) = site.set(release).filter(|_| site.current != *release) else { return Ok(()) };
-        self.held.admit(cx.fence)?;
-        self.api.delete::<ReplicaSet>(&set.name_any(), None).await?;
+        let name = set.name_any();
+        let mut there = Some(ReplicaSet::clone(set));
+        // a late one must not take the same set away once it serves again
+        while let Some(now) = there.filter(|now| now.metadata.uid == set.metadata.uid && now.wanted() == 0) {
+            self.held.admit(cx.fence)?;
+            admit(cx, &now.metadata)?;
+            match self.api.delete::<ReplicaSet>(&name, now.resource_version()).await {
+                Ok(()) => break,
+                Err(error) if error.is_stale() => there = self.api.get::<ReplicaSet>(&name).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
         let part = self.view.part(service, 1).await?;
-        part.owned(&site.deployment).await?.sets.shows_none(&set.name_any()).await
+        part.owned(&site.deployment).await?.sets.shows_none(&name).await
     }
 
     /// Stops a Deployment's pods; it stays.
@@ -138,8 +172,13 @@ impl Shared {
             }
         }
         self.view.part(&site.service, 1).await?.deployments.shows_none(name).await?;
-        self.narrow(cx, site, None).await.map(|_| ())
+        self.narrow(cx, site, None).await
     }
+}
+
+/// The template was changed while we looked: the next look tells what is to be done.
+fn changes(site: &Site) -> TargetError {
+    TargetError::unreachable("the cluster", format!("the pod template of {} has just changed", site.service))
 }
 
 impl crate::content::Content {

@@ -23,6 +23,7 @@ impl Shared {
         let nothing = || TargetError::Conflict { expected: format!("some of {from}"), found: "none".into() };
         let (service, to) = (&workload.service, &workload.release);
         let mut site = self.site(service).await?.ok_or_else(nothing)?;
+        self.strike_out(cx, &site).await?;
         if let Some((held, hold)) = &site.held {
             // begun before, there or back
             if site.current == hold.beside {
