@@ -10,16 +10,6 @@ use deploy_core::{
     strategy::{BlueGreen, Recreate, Rolling},
 };
 
-/// Nothing of a deployment is left on what belongs to the user.
-async fn is_as_the_users(site: &Site, before: &serde_json::Value) {
-    let now = site.ground.shown("deployment", "web").await;
-    for field in ["strategy", "minReadySeconds", "progressDeadlineSeconds", "paused", "replicas"] {
-        assert_eq!(now["spec"][field], before["spec"][field], "{field}");
-    }
-    let service = site.ground.get("service", "web").await;
-    assert_eq!(service["spec"]["selector"], serde_json::json!({ "app": "web" }));
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn blue_green_under_load_loses_nothing() {
     let Some(ground) = Ground::new().await else { return };
@@ -30,7 +20,7 @@ async fn blue_green_under_load_loses_nothing() {
     for version in ["2", "3"] {
         let report = site.deploy(&Web { version, ..Web::default() }, &BlueGreen).await;
         assert_eq!(report.finish, Finish::Ended(End::Succeeded));
-        is_as_the_users(&site, &before).await;
+        site.is_as_the_users(&before).await;
     }
     let seen = load.lost_none().await;
     assert!(seen.versions.contains_key("3"), "{seen:?}");
@@ -48,7 +38,7 @@ async fn rolling_with_a_pre_stop_under_load_loses_nothing() {
     let load = Load::start(port, Connections::New);
     let report = site.deploy(&Web { version: "2", ..web }, &Rolling).await;
     assert_eq!(report.finish, Finish::Ended(End::Succeeded));
-    is_as_the_users(&site, &before).await;
+    site.is_as_the_users(&before).await;
     site.ground.runs_in("web", 4).await;
     load.lost_none().await;
 }
@@ -62,5 +52,5 @@ async fn recreate_ends_the_old_first_and_gives_the_strategy_back() {
     let before = site.ground.shown("deployment", "web").await;
     let report = site.deploy(&Web { version: "2", ..web }, &Recreate).await;
     assert_eq!(report.finish, Finish::Ended(End::Succeeded));
-    is_as_the_users(&site, &before).await;
+    site.is_as_the_users(&before).await;
 }

@@ -2,7 +2,7 @@ use crate::{load, web::Web};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -187,6 +187,14 @@ async fn cluster_answers() -> Result<(), String> {
     said(answer).map(|_| ()).map_err(|error| format!("none answers: {error}"))
 }
 
+/// The executable of one of the crate's examples.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
+    assert!(path.exists(), "expected the example {name}: `cargo build -p deploy-k8s --examples`");
+    path
+}
+
 /// The app's image, named by its content: later runs find it. The node's images are the local Engine's.
 async fn image() -> String {
     static IMAGE: OnceCell<String> = OnceCell::const_new();
@@ -194,9 +202,7 @@ async fn image() -> String {
 }
 
 async fn import() -> String {
-    let test = std::env::current_exe().unwrap();
-    let app = test.parent().and_then(Path::parent).unwrap().join("examples").join("app");
-    let executable = std::fs::read(app).expect("the example `app`: `cargo build -p deploy-k8s --examples`");
+    let executable = std::fs::read(example("app")).unwrap();
     let tag: String = Sha256::digest(&executable).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let name = format!("deploy-k8s-app:{tag}");
     let docker = |args: &[&str]| {

@@ -5,9 +5,14 @@
 mod baseline;
 mod broken;
 mod conformance;
+mod deployer;
 mod deployments;
+mod disturbances;
+mod gate;
 mod ground;
+mod kills;
 mod load;
 mod objects;
 mod site;
+mod stage;
 mod web;

@@ -4,6 +4,7 @@ use deploy_core::{
     strategy::Strategy,
 };
 use deploy_k8s::{Cluster, ClusterOptions, Input, Namespace, NamespaceOptions, PrepareError, Prepared};
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 /// A namespace of the real cluster to deploy to.
@@ -70,5 +71,26 @@ impl Site {
     pub(crate) async fn clear(&self) {
         self.ground.kubectl(&["delete", "deployments,services,configmaps,leases", "--all"]).await;
         self.ground.kubectl(&["delete", "secrets", "-l", "deploy-rs.github.io/kind=release"]).await;
+    }
+
+    /// Fails where anything of a deployment is left on what belongs to the user, or in the namespace.
+    pub(crate) async fn is_as_the_users(&self, before: &Value) {
+        let now = self.ground.shown("deployment", "web").await;
+        for field in ["strategy", "minReadySeconds", "progressDeadlineSeconds", "paused", "replicas"] {
+            assert_eq!(now["spec"][field], before["spec"][field], "{field}: {now}");
+        }
+        for service in self.list("services").await {
+            assert_eq!(service["spec"]["selector"], serde_json::json!({ "app": "web" }), "{service}");
+        }
+        for secret in self.list("secrets").await {
+            let hold = &secret["metadata"]["annotations"]["deploy-rs.github.io/hold"];
+            assert!(hold.is_null(), "expected no hold, but found one on {}: {hold}", secret["metadata"]["name"]);
+        }
+    }
+
+    /// All objects of a kind.
+    pub(crate) async fn list(&self, kind: &str) -> Vec<Value> {
+        let list: Value = serde_json::from_str(&self.ground.kubectl(&["get", kind, "-o", "json"]).await).unwrap();
+        list["items"].as_array().cloned().unwrap_or_default()
     }
 }
