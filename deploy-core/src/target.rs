@@ -58,6 +58,12 @@ pub trait Target: Send + Sync {
     /// Everything of ours that concerns these services, as it is now: read, never remembered.
     async fn observe(&self, services: &[ServiceName]) -> Result<World, TargetError>;
 
+    /// The same of one service, without the objects: what its steps and checks look at, again and again. A target where
+    /// objects are costly to read leaves them out.
+    async fn observe_sets(&self, service: &ServiceName) -> Result<World, TargetError> {
+        self.observe(std::slice::from_ref(service)).await
+    }
+
     /// Puts a release's payload into the store, readable by nobody else.
     async fn store(&self, cx: &Cx, release: &Release, payload: &Payload) -> Result<(), TargetError>;
 

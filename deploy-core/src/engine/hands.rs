@@ -51,7 +51,7 @@ impl Engine {
 
     /// What concerns one set.
     pub(super) async fn world_of(&self, workload: &WorkloadRef) -> Result<World, TargetError> {
-        self.world(std::slice::from_ref(&workload.service)).await
+        self.target.observe_sets(&workload.service).await
     }
 }
 

@@ -102,8 +102,10 @@ impl Engine {
             }
             _ => {}
         }
-        let service = step.op.service().cloned();
-        let world = self.world(service.as_slice()).await?;
+        let world = match step.op.service() {
+            Some(service) => self.target.observe_sets(service).await?,
+            None => self.world(&[]).await?,
+        };
         let found = match step.expect.standing(&world) {
             Standing::Done => Some(match again || made_here(&step.op, &world, cx) {
                 true => Outcome::Resumed,
