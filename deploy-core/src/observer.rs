@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Notice {
-    /// It stands in the journal.
+    /// It stands in the journal; what a step or a guard came to is told just before it does.
     Event {
         /// Of which deployment.
         deployment: DeploymentId,

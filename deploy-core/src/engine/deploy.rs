@@ -2,7 +2,7 @@ use super::{
     Engine, EngineError, Interrupt, State,
     decide::Wish,
     hands::{Behalf, services},
-    past::Past,
+    past::{Past, REMEMBERED},
     run::{Run, keep_lease},
     under_way::UnderWay,
 };
@@ -11,7 +11,7 @@ use crate::{
     lease::{Grant, LeaseEnd, LeaseError},
     model::{DeploymentId, End, Event, Expect, Fence, Millis, Payload, Plan, ReleaseId, ServiceName, ServiceSpec},
     model::{Standing, StepId, TargetId, World},
-    observer::{Notice, Progress},
+    observer::Progress,
     strategy::{PlanInput, Strategy},
     target::TargetError,
 };
@@ -103,7 +103,8 @@ impl Engine {
     ) -> Result<Report, EngineError> {
         self.with_lease(options, async |held| {
             let wanted: BTreeSet<_> = request.services.iter().map(|spec| &spec.release.id).collect();
-            if let Some((deployment, state)) = self.interrupted().await? {
+            let mut last = self.last(REMEMBERED).await?;
+            if let Some((deployment, state)) = interrupted(&last)? {
                 let its: BTreeSet<_> = state.plan().releases().map(|release| &release.id).collect();
                 if its == wanted {
                     let theirs = state.plan().strategy.clone();
@@ -116,7 +117,8 @@ impl Engine {
                         return Ok(report);
                     }
                     // the same releases, but perhaps more instances of them
-                    let plan = self.keeping(held.grant, self.plan_now(&request.services, strategy)).await??;
+                    last = self.last(REMEMBERED).await?;
+                    let plan = self.keeping(held.grant, self.plan_now(&request.services, strategy, &last)).await??;
                     return match plan.steps.is_empty() {
                         true => Ok(report),
                         false => self.run_new(&held, plan, &request.payloads, options).await,
@@ -127,8 +129,9 @@ impl Engine {
                 if !matches!(report.finish, Finish::Ended(End::RolledBack { .. } | End::Cancelled { .. })) {
                     return Ok(report);
                 }
+                last = self.last(REMEMBERED).await?;
             }
-            let plan = self.keeping(held.grant, self.plan_now(&request.services, strategy)).await??;
+            let plan = self.keeping(held.grant, self.plan_now(&request.services, strategy, &last)).await??;
             self.run_new(&held, plan, &request.payloads, options).await
         })
         .await
@@ -139,7 +142,7 @@ impl Engine {
     /// # Errors
     /// Where the target can't be observed, or there is no plan.
     pub async fn plan(&self, services: &[ServiceSpec], strategy: &dyn Strategy) -> Result<Plan, EngineError> {
-        self.plan_now(services, strategy).await
+        self.plan_now(services, strategy, &self.last(REMEMBERED).await?).await
     }
 
     /// Runs a plan that was made earlier.
@@ -154,7 +157,7 @@ impl Engine {
     ) -> Result<Report, EngineError> {
         self.accepts(&plan)?;
         self.with_lease(options, async |held| {
-            if let Some((deployment, state)) = self.interrupted().await? {
+            if let Some((deployment, state)) = interrupted(&self.last(1).await?)? {
                 if *state.plan() == plan {
                     return self.carry_on(&held, deployment, state, payloads, options).await;
                 }
@@ -177,7 +180,7 @@ impl Engine {
     /// [`EngineError::NothingInterrupted`] where there is none.
     pub async fn resume(&self, options: &Options) -> Result<Report, EngineError> {
         self.with_lease(options, async |held| {
-            let (deployment, state) = self.interrupted().await?.ok_or(EngineError::NothingInterrupted)?;
+            let (deployment, state) = interrupted(&self.last(1).await?)?.ok_or(EngineError::NothingInterrupted)?;
             self.carry_on(&held, deployment, state, &BTreeMap::new(), options).await
         })
         .await
@@ -189,7 +192,7 @@ impl Engine {
     /// [`EngineError::NothingInterrupted`] where there is none.
     pub async fn abort(&self, options: &Options) -> Result<Report, EngineError> {
         self.with_lease(options, async |held| {
-            let (deployment, state) = self.interrupted().await?.ok_or(EngineError::NothingInterrupted)?;
+            let (deployment, state) = interrupted(&self.last(1).await?)?.ok_or(EngineError::NothingInterrupted)?;
             self.carry_on(&held.going_back("it was aborted"), deployment, state, &BTreeMap::new(), options).await
         })
         .await
@@ -256,12 +259,13 @@ impl Engine {
         answered(self.journal.deployments()).await
     }
 
-    pub(super) async fn records(&self, deployment: DeploymentId) -> Result<Vec<Record>, EngineError> {
-        answered(self.journal.read(deployment)).await
+    /// The last so many deployments with their records, newest first.
+    pub(super) async fn last(&self, most: usize) -> Result<Vec<(DeploymentId, Vec<Record>)>, EngineError> {
+        answered(self.journal.last(most)).await
     }
 
-    pub(super) async fn append(&self, deployment: DeploymentId, record: &Record) -> Result<(), EngineError> {
-        answered(self.journal.append(deployment, record)).await
+    pub(super) async fn append(&self, deployment: DeploymentId, records: &[Record]) -> Result<(), EngineError> {
+        answered(self.journal.append_all(deployment, records)).await
     }
 
     /// Makes late calls of a holder that didn't give its lease back miss.
@@ -276,19 +280,16 @@ impl Engine {
         adopted.map_err(|error| stopped(error, grant.fence))
     }
 
-    /// The last deployment, if it hasn't ended.
-    async fn interrupted(&self) -> Result<Option<(DeploymentId, State)>, EngineError> {
-        let Some(deployment) = self.deployments().await?.last().copied() else { return Ok(None) };
-        let records = self.records(deployment).await?;
-        let state = State::replay(&records).map_err(|source| EngineError::State { deployment, source })?;
-        Ok(state.filter(|state| state.end().is_none()).map(|state| (deployment, state)))
-    }
-
-    async fn plan_now(&self, wanted: &[ServiceSpec], strategy: &dyn Strategy) -> Result<Plan, EngineError> {
+    async fn plan_now(
+        &self,
+        wanted: &[ServiceSpec],
+        strategy: &dyn Strategy,
+        last: &[(DeploymentId, Vec<Record>)],
+    ) -> Result<Plan, EngineError> {
         let names: Vec<_> = wanted.iter().map(|spec| spec.release.service.clone()).collect();
         let world = self.world_now(&names).await?;
         let home: TargetId = self.target.id().clone();
-        let Past { known, doubtful } = self.past().await?;
+        let Past { known, doubtful } = Past::of(last);
         let input = PlanInput {
             capabilities: BTreeMap::from([(home.clone(), self.target.capabilities())]),
             home,
@@ -317,10 +318,8 @@ impl Engine {
         let deployment = DeploymentId(last + 1);
         let event = Event::Planned { plan: Box::new(plan) };
         let state = State::begin(&event).map_err(|source| EngineError::State { deployment, source })?;
-        let record = Record::new(1, held.grant.fence, event);
-        self.append(deployment, &record).await?;
-        (self.observer)(&Notice::Event { deployment, record: Box::new(record) });
-        self.carry_on(held, deployment, state, payloads, options).await
+        let planned = Record::new(1, held.grant.fence, event);
+        self.run(held, deployment, state, vec![planned], payloads, options).await
     }
 
     async fn carry_on(
@@ -331,12 +330,25 @@ impl Engine {
         payloads: &BTreeMap<ReleaseId, Payload>,
         options: &Options,
     ) -> Result<Report, EngineError> {
+        self.run(held, deployment, state, Vec::new(), payloads, options).await
+    }
+
+    /// Runs a deployment whose journal lacks what is noted.
+    async fn run(
+        &self,
+        held: &Held,
+        deployment: DeploymentId,
+        state: State,
+        noted: Vec<Record>,
+        payloads: &BTreeMap<ReleaseId, Payload>,
+        options: &Options,
+    ) -> Result<Report, EngineError> {
         self.accepts(state.active())?;
         let behalf = Behalf { deployment, fence: held.grant.fence, under_way: held.under_way.clone() };
         let interrupt = options.interrupt.clone();
         let (grant, wish, past) = (held.grant, held.wish, state.ended().cloned().collect());
-        let mut run = Run { engine: self, behalf, grant, state, payloads, interrupt, wish, past };
-        run.lease_taken().await?;
+        let mut run = Run { engine: self, behalf, grant, state, noted, payloads, interrupt, wish, past };
+        run.lease_taken()?;
         let state = run.until_rest().await?;
         let finish = match state.end() {
             Some(end) => Finish::Ended(end.clone()),
@@ -347,6 +359,14 @@ impl Engine {
         }
         Ok(Report { deployment: Some(deployment), finish })
     }
+}
+
+/// The last deployment, if it hasn't ended.
+fn interrupted(last: &[(DeploymentId, Vec<Record>)]) -> Result<Option<(DeploymentId, State)>, EngineError> {
+    let Some((deployment, records)) = last.first() else { return Ok(None) };
+    let deployment = *deployment;
+    let state = State::replay(records).map_err(|source| EngineError::State { deployment, source })?;
+    Ok(state.filter(|state| state.end().is_none()).map(|state| (deployment, state)))
 }
 
 async fn answered<T>(answer: impl Future<Output = Result<T, JournalError>>) -> Result<T, EngineError> {

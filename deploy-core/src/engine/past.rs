@@ -1,9 +1,10 @@
-use super::{Engine, EngineError, State};
-use crate::model::{End, Event, Op, ReleaseId, ServiceName, ServiceSpec, Step};
+use super::State;
+use crate::journal::Record;
+use crate::model::{DeploymentId, End, Event, Op, ReleaseId, ServiceName, ServiceSpec, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far back deployments are looked up.
-const REMEMBERED: usize = 10;
+pub(super) const REMEMBERED: usize = 10;
 
 /// What the last deployments tell whoever plans the next one.
 #[derive(Debug, Default)]
@@ -14,16 +15,16 @@ pub(super) struct Past {
     pub(super) doubtful: BTreeSet<ServiceName>,
 }
 
-impl Engine {
-    pub(super) async fn past(&self) -> Result<Past, EngineError> {
-        let (mut past, mut settled) = (Past::default(), BTreeSet::new());
-        for deployment in self.deployments().await?.into_iter().rev().take(REMEMBERED) {
-            let records = self.records(deployment).await?;
+impl Past {
+    /// By their records, the newest first.
+    pub(super) fn of(last: &[(DeploymentId, Vec<Record>)]) -> Self {
+        let (mut past, mut settled) = (Self::default(), BTreeSet::new());
+        for (_, records) in last {
             let Some(Event::Planned { plan }) = records.first().map(|record| &record.event) else { continue };
             for spec in &plan.services {
                 past.known.entry(spec.release.id.clone()).or_insert_with(|| spec.clone());
             }
-            let Ok(Some(state)) = State::replay(&records) else { continue };
+            let Ok(Some(state)) = State::replay(records) else { continue };
             let is_bad = match state.end() {
                 Some(End::Succeeded) => false,
                 Some(End::Halted { .. } | End::Stuck { .. }) => true,
@@ -36,7 +37,7 @@ impl Engine {
                 }
             }
         }
-        Ok(past)
+        past
     }
 }
 

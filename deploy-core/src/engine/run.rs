@@ -23,6 +23,8 @@ pub(super) struct Run<'e> {
     pub(super) behalf: Behalf,
     pub(super) grant: Grant,
     pub(super) state: State,
+    /// What the state knows and the journal doesn't yet.
+    pub(super) noted: Vec<Record>,
     pub(super) payloads: &'e BTreeMap<ReleaseId, Payload>,
     pub(super) interrupt: Interrupt,
     /// What is wished while no person wishes anything.
@@ -84,9 +86,7 @@ impl<'e> Run<'e> {
             let wish = if persons == Wish::None { self.wish } else { persons };
             match decide(&self.state, &steps.keys(), wish) {
                 Decision::Start(ready) => {
-                    for id in ready {
-                        self.start(&id, &mut steps).await?;
-                    }
+                    self.start(&ready, &mut steps).await?;
                 }
                 Decision::Settle => {}
                 Decision::GiveUp => {
@@ -96,37 +96,41 @@ impl<'e> Run<'e> {
                 Decision::Unwind(reason) => {
                     guards.give_up(|_| true);
                     let plan = Box::new(way_back(&self.state)?);
-                    self.append(Event::Unwinding { plan, reason }).await?;
+                    self.note(Event::Unwinding { plan, reason })?;
                     continue;
                 }
                 Decision::Suspend(reason) => {
-                    self.append(Event::Suspended { reason }).await?;
+                    self.note(Event::Suspended { reason })?;
+                    self.write().await?;
                     return Ok(self.state);
                 }
                 Decision::End(end) => {
                     if matches!(end, End::RolledBack { .. } | End::Cancelled { .. }) {
+                        self.write().await?;
                         tokio::select! {
                             biased;
                             error = &mut lost => return Err(error),
                             () = self.engine.discard_stored(&self.state, &self.behalf) => {}
                         }
                     }
-                    self.append(Event::Ended(end)).await?;
+                    self.note(Event::Ended(end))?;
+                    self.write().await?;
                     return Ok(self.state);
                 }
             }
+            self.write().await?;
             self.watch(&mut guards);
             tokio::select! {
                 biased;
                 error = &mut lost => return Err(error),
                 (step, outcome) = steps.next() => match outcome {
-                    Some(Ok(outcome)) => self.append(Event::StepEnded { step, outcome }).await?,
+                    Some(Ok(outcome)) => self.note(Event::StepEnded { step, outcome })?,
                     Some(Err(error)) => return Err(error),
                     None => {}
                 },
                 (guard, reason) = guards.next() => if let Some(reason) = reason {
                     self.tell_logs(&guard).await;
-                    self.append(Event::GuardFailed { guard, reason }).await?;
+                    self.note(Event::GuardFailed { guard, reason })?;
                 },
                 () = self.interrupt.changed_from(persons) => {}
             }
@@ -134,9 +138,9 @@ impl<'e> Run<'e> {
     }
 
     /// Says who works now: the first event of each process.
-    pub(super) async fn lease_taken(&mut self) -> Result<(), EngineError> {
+    pub(super) fn lease_taken(&mut self) -> Result<(), EngineError> {
         let fences = BTreeMap::from([(self.state.plan().home.clone(), self.grant.fence)]);
-        self.append(Event::LeaseTaken { fences, holder: self.engine.holder.clone() }).await
+        self.note(Event::LeaseTaken { fences, holder: self.engine.holder.clone() })
     }
 
     async fn tell_logs(&self, guard: &GuardId) {
@@ -148,13 +152,24 @@ impl<'e> Run<'e> {
 
     async fn start(
         &mut self,
-        id: &StepId,
+        ready: &[StepId],
         steps: &mut Pending<'e, StepId, Result<Outcome, EngineError>>,
     ) -> Result<(), EngineError> {
-        let again = self.state.step(id) == Some(&StepState::Started);
-        if !again {
-            self.append(Event::StepStarted { step: id.clone() }).await?;
+        let mut again = BTreeSet::new();
+        for id in ready {
+            match self.state.step(id) {
+                Some(StepState::Started) => _ = again.insert(id),
+                _ => self.note(Event::StepStarted { step: id.clone() })?,
+            }
         }
+        self.write().await?;
+        for id in ready {
+            self.begin(id, again.contains(id), steps);
+        }
+        Ok(())
+    }
+
+    fn begin(&self, id: &StepId, again: bool, steps: &mut Pending<'e, StepId, Result<Outcome, EngineError>>) {
         let (engine, plan, behalf, payloads) =
             (self.engine, self.state.active().clone(), self.behalf.clone(), self.payloads);
         let (name, stale) = (id.clone(), self.stale_checks(id));
@@ -171,7 +186,6 @@ impl<'e> Run<'e> {
                 None => Ok(Outcome::Failed { reason: "it isn't in the plan".into() }),
             }
         });
-        Ok(())
     }
 
     /// The checks that an earlier process made of instances which are to get requests now: they may have ended since.
@@ -214,16 +228,40 @@ impl<'e> Run<'e> {
         }
     }
 
-    /// Durable first, then true.
-    async fn append(&mut self, event: Event) -> Result<(), EngineError> {
+    /// Notes what happened. What comes next may be decided by it, and neither done nor waited for before it is
+    /// [written](Self::write): so that what ends and what starts in the same moment is one write.
+    fn note(&mut self, event: Event) -> Result<(), EngineError> {
         let deployment = self.behalf.deployment;
-        let next = self.state.apply(&event).map_err(|source| EngineError::State { deployment, source })?;
-        let record = Record::new(next.seq(), self.behalf.fence, event);
-        self.engine.append(deployment, &record).await?;
-        self.state = next;
-        (self.engine.observer)(&Notice::Event { deployment, record: Box::new(record) });
+        self.state = self.state.apply(&event).map_err(|source| EngineError::State { deployment, source })?;
+        let record = Record::new(self.state.seq(), self.behalf.fence, event);
+        if is_told_at_once(&record.event) {
+            self.tell(record.clone());
+        }
+        self.noted.push(record);
         Ok(())
     }
+
+    /// Makes durable what was noted.
+    async fn write(&mut self) -> Result<(), EngineError> {
+        if self.noted.is_empty() {
+            return Ok(());
+        }
+        let (deployment, noted) = (self.behalf.deployment, std::mem::take(&mut self.noted));
+        self.engine.append(deployment, &noted).await?;
+        noted.into_iter().filter(|record| !is_told_at_once(&record.event)).for_each(|record| self.tell(record));
+        Ok(())
+    }
+
+    fn tell(&self, record: Record) {
+        let deployment = self.behalf.deployment;
+        (self.engine.observer)(&Notice::Event { deployment, record: Box::new(record) });
+    }
+}
+
+/// What a step or a guard came to is told before it is written, so that a person who is told may still keep the next step
+/// from being started. Nobody is told of anything else that isn't durable.
+fn is_told_at_once(event: &Event) -> bool {
+    matches!(event, Event::StepEnded { .. } | Event::GuardFailed { .. })
 }
 
 /// Renews the lease for as long as it is polled; ends only when it is lost.

@@ -14,6 +14,10 @@ pub use record::{RECORD_FORMAT, Record};
 
 use crate::model::{DeploymentId, Fence};
 use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+/// How many journals are read at once: each may be a round trip.
+const READ_AT_ONCE: usize = 16;
 
 /// Where records are kept.
 ///
@@ -27,11 +31,27 @@ pub trait Journal: Send + Sync {
     /// Adds a record; its `seq` is one more than the last one's, from 1.
     async fn append(&self, deployment: DeploymentId, record: &Record) -> Result<(), JournalError>;
 
+    /// Adds records that follow each other, all under one fence. After a failure the first of them may be there.
+    async fn append_all(&self, deployment: DeploymentId, records: &[Record]) -> Result<(), JournalError> {
+        for record in records {
+            self.append(deployment, record).await?;
+        }
+        Ok(())
+    }
+
     /// A deployment's records in order; none for one that never was.
     async fn read(&self, deployment: DeploymentId) -> Result<Vec<Record>, JournalError>;
 
     /// The deployments with records, oldest first.
     async fn deployments(&self) -> Result<Vec<DeploymentId>, JournalError>;
+
+    /// The last so many deployments with their records, newest first.
+    async fn last(&self, most: usize) -> Result<Vec<(DeploymentId, Vec<Record>)>, JournalError> {
+        let ids = self.deployments().await?.into_iter().rev().take(most);
+        // made before any is read: a stream that makes them on its way isn't `Send` for every lifetime
+        let reads: Vec<_> = ids.map(|id| async move { Ok((id, self.read(id).await?)) }).collect();
+        stream::iter(reads).buffered(READ_AT_ONCE).try_collect().await
+    }
 }
 
 /// Why a journal couldn't be written or read.

@@ -139,7 +139,7 @@ fn a_lease_is_not_given_back_while_a_dropped_call_may_have_its_effect() {
         let faults = Faults::default();
         // while one service's containers are made, the other's outcome can't be written down
         faults.when(|call| call.kind == CallKind::Ensure && call.about == "web-2", Fault::HangBefore);
-        faults.nth(7, |call| call.kind == CallKind::Append, Fault::FailBefore);
+        faults.nth(8, |call| call.kind == CallKind::Append, Fault::FailBefore);
         let engine = engine(faults.wrap(world.deployer()));
         assert!(faults.run(engine.deploy(&both, &Rolling, &Options::default())).await.unwrap().is_err());
         assert!(faults.calls().iter().any(|call| call.kind == CallKind::Ensure), "{:?}", faults.calls());
