@@ -6,6 +6,8 @@ use deploy_core::model::{DeploymentId, ReleaseId};
 pub(crate) const KIND: &str = "deploy-rs.github.io/kind";
 /// The label that tells which service's it is.
 pub(crate) const SERVICE: &str = "deploy-rs.github.io/service";
+/// The label that tells which deployment's journal it is, or a part of it.
+pub(crate) const DEPLOYMENT: &str = "deploy-rs.github.io/deployment";
 /// The annotation with the fence of whoever wrote last, and the deployment and step that made what runs.
 pub(crate) const FENCE: &str = "deploy-rs.github.io/fence";
 /// The annotation on a release that is held beside the next one.

@@ -52,18 +52,23 @@ pub struct Namespace {
 impl Cluster {
     /// A namespace by its name. Sends nothing yet.
     pub fn open(&self, namespace: &str, options: &NamespaceOptions) -> Namespace {
-        let api: Api = self.api(namespace);
+        Namespace::of(self.api(namespace), options)
+    }
+}
+
+impl Namespace {
+    pub(crate) fn of(api: Api, options: &NamespaceOptions) -> Self {
         let view = Arc::new(View::new(api.clone()));
         let held = Arc::new(Held::default());
         let journal = Arc::new(KubeJournal::new(api.clone(), Arc::clone(&held)));
         let lease = KubeLease::new(api.clone(), Millis::from(options.ttl), Arc::clone(&held));
         let shared = Arc::new(Shared {
-            target: options.target.clone().unwrap_or_else(|| TargetId::new(namespace)),
+            target: options.target.clone().unwrap_or_else(|| TargetId::new(api.namespace())),
             router: RouterId::new("services"),
             releases: Releases::new(Store::new(api.clone()), Arc::clone(&held)),
             journal,
+            inventory: Inventory::new(api.clone(), Arc::clone(&held)),
             held,
-            inventory: Inventory::new(api.clone()),
             kinds: Kinds::default(),
             seals: Seals::default(),
             disposable: Mutex::default(),
@@ -75,11 +80,9 @@ impl Cluster {
         });
         let target = KubeTarget { shared: Arc::clone(&shared), prober: PodProber { api, view } };
         let router = ServiceRouter { shared: Arc::clone(&shared) };
-        Namespace { shared, target: Arc::new(target), router: Arc::new(router), lease: Arc::new(lease) }
+        Self { shared, target: Arc::new(target), router: Arc::new(router), lease: Arc::new(lease) }
     }
-}
 
-impl Namespace {
     /// Runs Deployments.
     pub fn target(&self) -> Arc<dyn Target> {
         self.target.clone()

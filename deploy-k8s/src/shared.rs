@@ -26,7 +26,7 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 
 /// How often a write is tried again because somebody else wrote to the same object.
-const ATTEMPTS: usize = 10;
+pub(crate) const ATTEMPTS: usize = 10;
 
 /// What target, router and prober of one namespace work with.
 pub(crate) struct Shared {
@@ -58,7 +58,16 @@ impl Shared {
 
     /// Those of these services that have a Deployment.
     pub(crate) async fn sites(&self, services: &[ServiceName]) -> Result<Vec<Site>, TargetError> {
-        let Some(key) = self.releases.key_if_there().await? else { return Ok(Vec::new()) };
+        Ok(self.sites_and_known(services).await?.0)
+    }
+
+    /// The same, and the releases of all these services that are in the store.
+    pub(crate) async fn sites_and_known(
+        &self,
+        services: &[ServiceName],
+    ) -> Result<(Vec<Site>, BTreeMap<ReleaseId, Known>), TargetError> {
+        // what there is without a key was stored by none of ours
+        let Some(key) = self.releases.key_if_there().await? else { return Ok((Vec::new(), BTreeMap::new())) };
         let known = self.releases.of(services);
         let (known, all) = try_join(known, self.view.services()).await?;
         let all = all.all();
@@ -72,7 +81,8 @@ impl Shared {
             let parts = Parts { deployment, sets, pods, services: all.clone(), known };
             Ok::<_, TargetError>(Some(Site::of(service, parts, |text| key.hex16(text))))
         });
-        Ok(try_join_all(parts).await?.into_iter().flatten().collect())
+        let sites = try_join_all(parts).await?;
+        Ok((sites.into_iter().flatten().collect(), known))
     }
 
     /// Waits until a service stands so, at most until the step's deadline.
@@ -124,7 +134,7 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(TargetError::unreachable("the cluster", format!("somebody else writes to {name} all the time")))
+        Err(restless(&name))
     }
 
     /// Changes a service's Deployment.
@@ -173,6 +183,11 @@ impl Shared {
     pub(crate) fn remember(&self, release: &ReleaseId, content: &Content) {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner).insert(release.clone(), content.clone());
     }
+}
+
+/// Somebody else was faster each time.
+pub(crate) fn restless(name: &str) -> TargetError {
+    TargetError::unreachable("the cluster", format!("somebody else writes to {name} all the time"))
 }
 
 fn gone<K: Kind>(name: &str) -> TargetError {

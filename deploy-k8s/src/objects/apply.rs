@@ -8,7 +8,7 @@ use crate::{
     api::answered,
     manifest::merge::{ApplyPatch, last_applied, patch},
     names::{FENCE, HASH, LAST_APPLIED, MANAGER},
-    shared::Shared,
+    shared::{ATTEMPTS, Shared, restless},
     stamp::{Stamp, admit},
 };
 use deploy_core::{
@@ -34,8 +34,6 @@ const VALUABLE: [&str; 6] = [
     "storageclass.storage.k8s.io",
     "customresourcedefinition.apiextensions.k8s.io",
 ];
-/// How often a change is tried again because somebody else writes to the same object.
-const ATTEMPTS: usize = 10;
 
 impl Shared {
     /// The objects of the namespace that deployments are about, as they were asked for; one that isn't any more as it was, as
@@ -163,7 +161,7 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(TargetError::unreachable("the cluster", format!("somebody else writes to {} all the time", object.object)))
+        Err(restless(&object.object.to_string()))
     }
 
     /// Takes an object away that was applied.

@@ -2,7 +2,9 @@ use crate::{
     api::Api,
     names,
     patch::{JsonPatch, path},
+    shared::{ATTEMPTS, restless},
     stamp::Stamp,
+    state::Held,
 };
 use deploy_core::{
     model::{Fence, Object, ObjectRef, TargetId},
@@ -10,7 +12,10 @@ use deploy_core::{
 };
 use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tokio::sync::Mutex;
 
 const DATA: &str = "objects";
@@ -19,12 +24,15 @@ const DATA: &str = "objects";
 /// no label of ours is put on what belongs to the user.
 pub(crate) struct Inventory {
     api: Api,
+    held: Arc<Held>,
     /// As it was read or written last.
     lately: Mutex<Option<Lately>>,
 }
 
 #[derive(Clone, Default)]
 struct Lately {
+    /// Under which lease; while it is ours nobody else writes there.
+    fence: Option<Fence>,
     text: Option<String>,
     entries: BTreeSet<Entry>,
 }
@@ -62,13 +70,17 @@ impl Entry {
 }
 
 impl Inventory {
-    pub(crate) fn new(api: Api) -> Self {
-        Self { api, lately: Mutex::default() }
+    pub(crate) fn new(api: Api, held: Arc<Held>) -> Self {
+        Self { api, held, lately: Mutex::default() }
     }
 
     /// All of them, as they are now.
     pub(crate) async fn read(&self) -> Result<BTreeSet<Entry>, TargetError> {
         let mut lately = self.lately.lock().await;
+        let is_ours = |known: &&Lately| known.fence.is_some() && known.fence == self.held.ours();
+        if let Some(known) = lately.as_ref().filter(is_ours) {
+            return Ok(known.entries.clone());
+        }
         let now = self.fetch().await?;
         let entries = now.entries.clone();
         *lately = Some(now);
@@ -86,6 +98,7 @@ impl Inventory {
     }
 
     async fn fetch(&self) -> Result<Lately, TargetError> {
+        let fence = self.held.ours();
         let there = self.api.get::<ConfigMap>(names::OBJECTS).await?;
         let text = there.and_then(|there| there.data.unwrap_or_default().remove(DATA));
         let entries = match text.as_deref().map(serde_json::from_str) {
@@ -99,7 +112,7 @@ impl Inventory {
                 return Err(TargetError::Rejected { why });
             }
         };
-        Ok(Lately { text, entries })
+        Ok(Lately { fence, text, entries })
     }
 
     /// Notes an object before it is applied.
@@ -114,7 +127,7 @@ impl Inventory {
 
     async fn change(&self, fence: Fence, change: impl Fn(&mut BTreeSet<Entry>) -> bool) -> Result<(), TargetError> {
         let mut lately = self.lately.lock().await;
-        loop {
+        for _ in 0..ATTEMPTS {
             let before = match lately.take() {
                 Some(known) => known,
                 None => self.fetch().await?,
@@ -136,7 +149,7 @@ impl Inventory {
             };
             match answer {
                 Ok(_) => {
-                    *lately = Some(Lately { text: Some(text), entries });
+                    *lately = Some(Lately { fence: before.fence, text: Some(text), entries });
                     return Ok(());
                 }
                 // somebody else wrote it meanwhile, or took it away
@@ -144,6 +157,7 @@ impl Inventory {
                 Err(error) => return Err(error.into()),
             }
         }
+        Err(restless(names::OBJECTS))
     }
 }
 

@@ -11,11 +11,12 @@ use crate::{
 use async_trait::async_trait;
 use deploy_core::{
     journal::{Journal, JournalError, LineError, Record, read_line, write_line},
-    model::{DeploymentId, Event},
+    model::{DeploymentId, Event, Fence},
     target::TargetError,
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -27,12 +28,14 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// The journals of a namespace: a ConfigMap a deployment, with the lines of `docs/journal.md` under their numbers. What no
 /// longer fits goes on in another one.
 ///
-/// An append is one request, a patch that tests where the journal stands.
+/// An append, of one record or several, is one request: a patch that tests where the journal stands.
 pub(crate) struct KubeJournal {
     api: Api,
     held: Arc<Held>,
     /// The one that was written last, so that nothing is read before the next append. Empty after a failure.
     open: Mutex<Option<Open>>,
+    /// The deployments as they were listed under a lease: while it is ours nobody else begins one.
+    listed: Mutex<Option<(Fence, Vec<DeploymentId>)>>,
 }
 
 /// A journal as the next record finds it.
@@ -53,11 +56,12 @@ enum Before {
     Done(Open),
 }
 
-/// A record on its way.
+/// Records on their way: all of them are written, or none.
 struct Entry<'a> {
     deployment: DeploymentId,
-    record: &'a Record,
-    line: String,
+    first: &'a Record,
+    last: &'a Record,
+    lines: BTreeMap<u64, String>,
 }
 
 /// Why a record wasn't written.
@@ -79,11 +83,15 @@ enum Unfit {
 
 impl KubeJournal {
     pub(crate) fn new(api: Api, held: Arc<Held>) -> Self {
-        Self { api, held, open: Mutex::default() }
+        Self { api, held, open: Mutex::default(), listed: Mutex::default() }
     }
 
     fn open(&self) -> MutexGuard<'_, Option<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listed(&self) -> MutexGuard<'_, Option<(Fence, Vec<DeploymentId>)>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn write(&self, entry: &Entry<'_>, before: Before) -> Result<Open, Miss> {
@@ -102,39 +110,61 @@ impl KubeJournal {
 
     async fn begin(&self, entry: &Entry<'_>, part: usize) -> Result<Open, Miss> {
         let head = entry.head();
-        self.api.create(&parts::part(entry.deployment, part, head, &entry.line)).await?;
+        *self.listed() = None;
+        self.api.create(&parts::part(entry.deployment, part, head, &entry.lines)).await?;
         Ok(Open { deployment: entry.deployment, part, head, size: entry.size() })
     }
 
     async fn add(&self, entry: &Entry<'_>, open: Open) -> Result<Open, Miss> {
         let head = entry.head();
-        let patch = JsonPatch::new()
-            .test(annotation(HEAD), open.head.to_string())
-            .set(path(["data", &parts::key(head.seq)]), entry.line.as_str())
-            .set(annotation(HEAD), head.to_string());
+        let patch = JsonPatch::new().test(annotation(HEAD), open.head.to_string());
+        let add = |patch: JsonPatch, (seq, line): (&u64, &String)| {
+            patch.set(path(["data", &parts::key(*seq)]), line.as_str())
+        };
+        let patch = entry.lines.iter().fold(patch, add).set(annotation(HEAD), head.to_string());
         self.api.patch::<ConfigMap>(&parts::name(open.deployment, open.part), patch).await?;
         Ok(Open { head, size: open.size + entry.size(), ..open })
     }
 }
 
-impl Entry<'_> {
-    fn size(&self) -> usize {
-        parts::key(self.record.seq).len() + self.line.len()
+impl<'a> Entry<'a> {
+    /// None of no records.
+    fn of(deployment: DeploymentId, records: &'a [Record]) -> Result<Option<Self>, JournalError> {
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(None) };
+        let mut lines = BTreeMap::new();
+        for record in records {
+            let line = write_line(record).map_err(|error| JournalError::Unreachable(error.into()))?;
+            if line.len() > RECORD - parts::key(record.seq).len() {
+                return Err(JournalError::Unreachable(Unfit::TooLong { found: line.len() }.into()));
+            }
+            lines.insert(record.seq, line);
+        }
+        Ok(Some(Self { deployment, first, last, lines }))
     }
 
-    /// The journal's head with this record as its last one.
+    fn size(&self) -> usize {
+        self.lines.iter().map(|(seq, line)| parts::key(*seq).len() + line.len()).sum()
+    }
+
+    /// The journal's head with these records as its last ones.
     fn head(&self) -> Head {
-        let Record { fence, seq, ref event, .. } = *self.record;
+        let Record { fence, seq, ref event, .. } = *self.last;
         Head { fence, seq, ended: matches!(event, Event::Ended(_)) }
     }
 
     fn follows(&self, head: Head) -> bool {
-        self.record.seq == head.seq + 1 && self.record.fence >= head.fence
+        self.first.seq == head.seq + 1 && self.first.fence >= head.fence
     }
 
-    /// Where the record belongs in a journal as it was read.
+    /// Whether all of them are there already.
+    fn is_in(&self, parts: &Parts) -> bool {
+        let there = parts.lines();
+        self.lines.iter().all(|(seq, line)| there.get(seq) == Some(&line.as_str()))
+    }
+
+    /// Where the records belong in a journal as it was read.
     fn look(&self, parts: &Parts) -> Result<Before, JournalError> {
-        let Record { seq, fence: ours, .. } = *self.record;
+        let Record { seq, fence: ours, .. } = *self.first;
         let Some(last) = parts.last() else {
             return if seq == 1 {
                 Ok(Before::Absent)
@@ -151,7 +181,7 @@ impl Entry<'_> {
             Err(JournalError::Fenced { ours, newest: head.fence })
         } else if self.follows(head) {
             Ok(Before::Open(open))
-        } else if seq == head.seq && parts.lines().get(&seq) == Some(&self.line.as_str()) {
+        } else if self.last.seq == head.seq && self.is_in(parts) {
             Ok(Before::Done(open))
         } else {
             Err(JournalError::OutOfOrder { expected: head.seq + 1, found: seq })
@@ -163,19 +193,26 @@ impl Entry<'_> {
 impl Journal for KubeJournal {
     /// Goes on where the API server doesn't answer for a while: what it wrote is found.
     async fn append(&self, deployment: DeploymentId, record: &Record) -> Result<(), JournalError> {
-        let line = write_line(record).map_err(|error| JournalError::Unreachable(error.into()))?;
-        if line.len() > RECORD - parts::key(record.seq).len() {
-            return Err(JournalError::Unreachable(Unfit::TooLong { found: line.len() }.into()));
+        self.append_all(deployment, std::slice::from_ref(record)).await
+    }
+
+    /// One request, unless they are very long.
+    async fn append_all(&self, deployment: DeploymentId, records: &[Record]) -> Result<(), JournalError> {
+        let Some(entry) = Entry::of(deployment, records)? else { return Ok(()) };
+        if records.len() > 1 && entry.size() > RECORD {
+            for record in records {
+                self.append(deployment, record).await?;
+            }
+            return Ok(());
         }
-        let entry = Entry { deployment, record, line };
         let mut before = match self.open().take().filter(|open| open.deployment == deployment) {
             Some(open) => Before::Open(open),
-            None if record.seq == 1 => Before::Absent,
+            None if entry.first.seq == 1 => Before::Absent,
             None => Before::Nothing,
         };
         let (mut stale, until) = (0, Instant::now() + ANSWER_BY);
         loop {
-            self.held.admit(record.fence).map_err(refused)?;
+            self.held.admit(entry.first.fence).map_err(refused)?;
             match self.write(&entry, before).await {
                 Ok(open) => {
                     *self.open() = Some(open);
@@ -193,25 +230,45 @@ impl Journal for KubeJournal {
     }
 
     async fn read(&self, deployment: DeploymentId) -> Result<Vec<Record>, JournalError> {
-        let parts = Parts::read(&self.api, deployment).await.map_err(unreachable)?;
-        let mut records = Vec::new();
-        for (seq, line) in parts.lines() {
-            let expected = records.len() as u64 + 1;
-            let record = read_line(line).map_err(|error| match error {
-                LineError::TooNew { needed } => JournalError::TooNew { needed },
-                source => JournalError::Damaged { deployment, line: records.len() + 1, source },
-            })?;
-            if record.seq != expected || seq != expected {
-                return Err(JournalError::OutOfOrder { expected, found: record.seq.max(seq) });
-            }
-            records.push(record);
-        }
-        Ok(records)
+        records(deployment, &Parts::read(&self.api, deployment).await.map_err(unreachable)?)
     }
 
     async fn deployments(&self) -> Result<Vec<DeploymentId>, JournalError> {
-        Ok(Journals::list(&self.api).await.map_err(unreachable)?.deployments())
+        let ours = self.held.ours();
+        if let Some((fence, listed)) = &*self.listed()
+            && Some(*fence) == ours
+        {
+            return Ok(listed.clone());
+        }
+        let listed = Journals::list(&self.api).await.map_err(unreachable)?.deployments();
+        *self.listed() = ours.map(|fence| (fence, listed.clone()));
+        Ok(listed)
     }
+
+    /// Two requests, or one where the lease is ours.
+    async fn last(&self, most: usize) -> Result<Vec<(DeploymentId, Vec<Record>)>, JournalError> {
+        let ids: Vec<_> = self.deployments().await?.into_iter().rev().take(most).collect();
+        let parts = Parts::read_all(&self.api, &ids).await.map_err(unreachable)?;
+        let read = |id| Ok((id, parts.get(&id).map_or(Ok(Vec::new()), |parts| records(id, parts))?));
+        ids.into_iter().map(read).collect()
+    }
+}
+
+/// The records of a journal as it was read.
+fn records(deployment: DeploymentId, parts: &Parts) -> Result<Vec<Record>, JournalError> {
+    let mut records = Vec::new();
+    for (seq, line) in parts.lines() {
+        let expected = records.len() as u64 + 1;
+        let record = read_line(line).map_err(|error| match error {
+            LineError::TooNew { needed } => JournalError::TooNew { needed },
+            source => JournalError::Damaged { deployment, line: records.len() + 1, source },
+        })?;
+        if record.seq != expected || seq != expected {
+            return Err(JournalError::OutOfOrder { expected, found: record.seq.max(seq) });
+        }
+        records.push(record);
+    }
+    Ok(records)
 }
 
 fn may_pass(error: &CallError) -> bool {

@@ -50,6 +50,14 @@ struct Memory {
     seen: Option<(Mark, Duration)>,
 }
 
+/// A try to take the lease.
+struct Try {
+    before: LeaseEnd,
+    sent: Duration,
+    fence: Fence,
+    taken: LeaseSpec,
+}
+
 /// Another one is there with each taking and each renewal.
 type Mark = (Fence, Option<MicroTime>);
 
@@ -106,7 +114,9 @@ impl KubeLease {
 
     /// The lease as it is when we take it.
     fn taken(&self, holder: &str, fence: Fence) -> LeaseSpec {
-        let now = MicroTime(Timestamp::now());
+        // as it is stored, so that it can be told whether what is there is ours
+        let now = Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default();
+        let now = MicroTime(now);
         LeaseSpec {
             acquire_time: Some(now.clone()),
             holder_identity: Some(holder.into()),
@@ -118,7 +128,7 @@ impl KubeLease {
     }
 
     /// Makes a lease where none is, as ours.
-    async fn create(&self, holder: &str, fence: Fence) -> Result<(), CallError> {
+    async fn create(&self, taken: &LeaseSpec) -> Result<(), CallError> {
         let process = self.process.as_ref().map(|process| (PROCESS.to_owned(), process.to_string()));
         let metadata = ObjectMeta {
             name: Some(LEASE.into()),
@@ -126,15 +136,15 @@ impl KubeLease {
             annotations: Some(process.into_iter().collect()),
             ..ObjectMeta::default()
         };
-        let lease = Object { metadata, spec: Some(self.taken(holder, fence)) };
+        let lease = Object { metadata, spec: Some(taken.clone()) };
         self.api.create(&lease).await.map(drop)
     }
 
     /// Makes the lease ours, unless it has changed since it was read.
-    async fn take_over(&self, lease: &Object, holder: &str, fence: Fence) -> Result<(), CallError> {
+    async fn take_over(&self, lease: &Object, taken: &LeaseSpec) -> Result<(), CallError> {
         let mut patch = JsonPatch::new()
             .test("/metadata/resourceVersion", lease.metadata.resource_version.clone())
-            .set("/spec", json!(self.taken(holder, fence)));
+            .set("/spec", json!(taken));
         if lease.metadata.annotations.is_none() {
             patch = patch.set("/metadata/annotations", json!({}));
         }
@@ -169,31 +179,43 @@ impl Lease for KubeLease {
         // without a name it would be free
         let holder = if holder.is_empty() { MANAGER } else { holder };
         let mut last = None;
+        let mut tried: Option<Try> = None;
         for _ in 0..TRIES {
             let found = self.read().await?;
-            let before = found.as_ref().map_or(Ok(LeaseEnd::Freed), |lease| self.end(lease))?;
-            let sent = clock::now();
-            let (taken, fence, journals) = match &found {
-                Some(lease) => {
-                    let next = Fence(fence(lease).max(self.held.newest()).0 + 1);
-                    (self.take_over(lease, holder, next).await, next, None)
-                }
-                // it may be that somebody deleted it: the journals know which fences there were
+            let is_ours = |tried: &Try| found.as_ref().is_some_and(|lease| lease.spec.as_ref() == Some(&tried.taken));
+            let (Try { before, sent, fence, .. }, journals) = match tried.take().filter(is_ours) {
+                // it was taken, and the answer was lost
+                Some(tried) => (tried, None),
                 None => {
-                    let journals = Journals::list(&self.api).await.map_err(unreachable)?;
-                    let next = Fence(journals.newest_fence().max(self.held.newest()).0 + 1);
-                    (self.create(holder, next).await, next, Some(journals))
+                    let before = found.as_ref().map_or(Ok(LeaseEnd::Freed), |lease| self.end(lease))?;
+                    // it may be that somebody deleted it: the journals know which fences there were
+                    let journals = match &found {
+                        Some(_) => None,
+                        None => Some(Journals::list(&self.api).await.map_err(unreachable)?),
+                    };
+                    let newest = found.as_ref().map(fence).or(journals.as_ref().map(Journals::newest_fence));
+                    let next = Fence(newest.unwrap_or_default().max(self.held.newest()).0 + 1);
+                    let taken = self.taken(holder, next);
+                    let this = Try { before, sent: clock::now(), fence: next, taken };
+                    let answer = match &found {
+                        Some(lease) => self.take_over(lease, &this.taken).await,
+                        None => self.create(&this.taken).await,
+                    };
+                    match answer {
+                        Ok(()) => (this, journals),
+                        // somebody was faster, or the answer was lost
+                        Err(error)
+                            if error.is_stale()
+                                || error.code().is_none()
+                                || (found.is_some() && error.code() == Some(404)) =>
+                        {
+                            (last, tried) = (Some(error), Some(this));
+                            continue;
+                        }
+                        Err(error) => return Err(unreachable(error)),
+                    }
                 }
             };
-            match taken {
-                Ok(()) => {}
-                // somebody was faster
-                Err(error) if error.is_stale() || (found.is_some() && error.code() == Some(404)) => {
-                    last = Some(error);
-                    continue;
-                }
-                Err(error) => return Err(unreachable(error)),
-            }
             self.held.hold(fence, sent + self.ttl());
             *self.memory() = Memory { ours: Some((fence, holder.to_owned())), seen: None };
             if let Err(error) = Journals::stamp(&self.api, journals, fence).await {

@@ -1,10 +1,11 @@
 use super::head::{HEAD, Head};
 use crate::{
     api::{Api, CallError},
-    names::{self, JOURNAL, KIND, MANAGED_BY, MANAGER},
+    names::{self, DEPLOYMENT, JOURNAL, KIND, MANAGED_BY, MANAGER},
 };
 use deploy_core::model::DeploymentId;
 use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::api::ListParams;
 use std::collections::BTreeMap;
 
 /// How much a part holds, in bytes. A ConfigMap holds 1 MiB.
@@ -30,6 +31,26 @@ impl Parts {
         Ok(Self(parts))
     }
 
+    /// Of several deployments at once: one request.
+    pub(super) async fn read_all(
+        api: &Api,
+        deployments: &[DeploymentId],
+    ) -> Result<BTreeMap<DeploymentId, Self>, CallError> {
+        if deployments.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let numbers: Vec<_> = deployments.iter().map(DeploymentId::to_string).collect();
+        let labels = format!("{KIND}={JOURNAL},{DEPLOYMENT} in ({})", numbers.join(","));
+        let found = api.list::<ConfigMap>(&ListParams::default().labels(&labels)).await?;
+        let mut parts: BTreeMap<_, BTreeMap<usize, ConfigMap>> = BTreeMap::new();
+        for part in found {
+            if let Some((deployment, number)) = part.metadata.name.as_deref().and_then(parse) {
+                parts.entry(deployment).or_default().insert(number, part);
+            }
+        }
+        Ok(parts.into_iter().map(|(deployment, parts)| (deployment, Self(parts.into_values().collect()))).collect())
+    }
+
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
@@ -46,17 +67,19 @@ impl Parts {
     }
 }
 
-/// A new part with its first line.
-pub(super) fn part(deployment: DeploymentId, number: usize, head: Head, line: &str) -> ConfigMap {
-    let labels = [(KIND, JOURNAL), (MANAGED_BY, MANAGER)].map(|(key, value)| (key.into(), value.into()));
+/// A new part with its first lines.
+pub(super) fn part(deployment: DeploymentId, number: usize, head: Head, lines: &BTreeMap<u64, String>) -> ConfigMap {
+    let mut labels =
+        BTreeMap::from([(KIND, JOURNAL), (MANAGED_BY, MANAGER)].map(|(key, value)| (key.into(), value.into())));
+    labels.insert(DEPLOYMENT.into(), deployment.to_string());
     ConfigMap {
         metadata: ObjectMeta {
             name: Some(name(deployment, number)),
-            labels: Some(labels.into()),
+            labels: Some(labels),
             annotations: Some(BTreeMap::from([(HEAD.into(), head.to_string())])),
             ..ObjectMeta::default()
         },
-        data: Some(BTreeMap::from([(key(head.seq), line.into())])),
+        data: Some(lines.iter().map(|(seq, line)| (key(*seq), line.clone())).collect()),
         ..ConfigMap::default()
     }
 }

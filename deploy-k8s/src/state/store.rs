@@ -2,7 +2,7 @@ use super::{TRIES, key::Key, secret};
 use crate::{
     api::{Api, CallError},
     names::{self, FENCE, HOLD, KEY, KEY_SECRET, KIND, MANAGED_BY, MANAGER, RELEASE, SERVICE},
-    patch::JsonPatch,
+    patch::{JsonPatch, annotation},
 };
 use deploy_core::{
     model::{Fence, Payload, Release, ReleaseId, ServiceName},
@@ -174,10 +174,16 @@ impl Store {
         Err(last.map_or_else(|| changes(&name), TargetError::from))
     }
 
-    /// Takes a hold away; it may be gone already.
+    /// Takes a hold away; it may be gone already. One request where it was noted under the same fence.
     pub(crate) async fn clear_hold(&self, fence: Fence, id: &ReleaseId) -> Result<(), TargetError> {
         let name = names::release(id);
-        let mut last = None;
+        let ours = JsonPatch::new().test(annotation(FENCE), fence.0.to_string()).remove(annotation(HOLD));
+        let mut last = match self.api.patch::<Secret>(&name, ours).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_stale() => Some(error),
+            Err(error) if error.code() == Some(404) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
         for _ in 0..TRIES {
             let Some(found) = self.api.get::<Secret>(&name).await? else { return Ok(()) };
             let mut wanted = found.clone();

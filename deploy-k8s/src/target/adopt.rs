@@ -2,7 +2,7 @@ use crate::{
     api::Kind,
     kinds::Deployment,
     patch::JsonPatch,
-    shared::{Change, Shared},
+    shared::{ATTEMPTS, Change, Shared, restless},
     site::Leads,
     stamp::Stamp,
 };
@@ -53,7 +53,7 @@ impl Shared {
     async fn take_over<K: Kind + 'static>(&self, cx: &Cx, object: &K) -> Result<(), TargetError> {
         let name = object.name_any();
         let mut there = object.clone();
-        loop {
+        for _ in 0..ATTEMPTS {
             crate::stamp::admit(cx, there.meta())?;
             if Stamp::on(there.meta()).is_some_and(|stamp| stamp.fence == cx.fence) {
                 return Ok(());
@@ -68,5 +68,6 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             }
         }
+        Err(restless(&name))
     }
 }

@@ -44,6 +44,10 @@ impl Target for KubeTarget {
         self.shared.observe(services).await
     }
 
+    async fn observe_sets(&self, service: &ServiceName) -> Result<World, TargetError> {
+        self.shared.observe_sets(std::slice::from_ref(service)).await
+    }
+
     async fn store(&self, cx: &Cx, release: &Release, payload: &Payload) -> Result<(), TargetError> {
         let content = Content::read(&release.id, payload)?;
         self.shared.releases.store(cx.fence, release, payload).await?;

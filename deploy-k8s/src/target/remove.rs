@@ -3,7 +3,7 @@ use crate::{
     kinds::{Deployment, ReplicaSet},
     names::LAST_APPLIED,
     patch::{JsonPatch, annotation},
-    shared::{Change, ChangeOfStamp, Shared, at_most},
+    shared::{ATTEMPTS, Change, ChangeOfStamp, Shared, at_most, restless},
     site::{Set, Site, is_leaving},
     stamp::{Stamp, admit},
 };
@@ -161,10 +161,11 @@ impl Shared {
         for service in &site.services {
             admit(cx, &service.metadata)?;
         }
-        loop {
-            let Some(there) = self.api.get::<Deployment>(name).await? else { break };
+        let mut left = ATTEMPTS;
+        while let Some(there) = self.api.get::<Deployment>(name).await? {
             self.held.admit(cx.fence)?;
             admit(cx, &there.metadata)?;
+            left = left.checked_sub(1).ok_or_else(|| restless(name))?;
             match self.api.delete::<Deployment>(name, there.resource_version()).await {
                 Ok(()) => break,
                 Err(error) if error.is_stale() => {}
