@@ -29,6 +29,8 @@ mod target;
 mod testing;
 mod trouble;
 mod view;
+#[cfg(test)]
+mod wire;
 
 pub use connect::{Cluster, ClusterOptions, ConnectError};
 pub use manifest::{Input, InputError, InputKind, Manifest, Manifests};

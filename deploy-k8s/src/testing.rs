@@ -1,5 +1,7 @@
 //! A namespace of a real cluster for a test: the one that `KUBECONFIG` names.
 
+pub(crate) mod fake;
+
 use crate::{Cluster, ClusterOptions, api::Api};
 use futures_util::FutureExt;
 use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
