@@ -5,6 +5,8 @@
 mod baseline;
 mod broken;
 mod conformance;
+mod costs;
+mod counting;
 mod deployer;
 mod deployments;
 mod disturbances;

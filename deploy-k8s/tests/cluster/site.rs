@@ -3,7 +3,7 @@ use deploy_core::{
     engine::{Options, Report, Request},
     strategy::Strategy,
 };
-use deploy_k8s::{Cluster, ClusterOptions, Input, Namespace, NamespaceOptions, PrepareError, Prepared};
+use deploy_k8s::{Cluster, ClusterOptions, Input, Manifests, Namespace, NamespaceOptions, PrepareError, Prepared};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,12 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn new(ground: Ground) -> Self {
-        let cluster = Cluster::connect(&ClusterOptions::default()).await.unwrap();
+        Self::through(ground, &ClusterOptions::default()).await
+    }
+
+    /// The same, by another way to the API server.
+    pub(crate) async fn through(ground: Ground, options: &ClusterOptions) -> Self {
+        let cluster = Cluster::connect(options).await.unwrap();
         Self { ground, cluster, settle: NamespaceOptions::default().settle }
     }
 
@@ -36,12 +41,20 @@ impl Site {
     }
 
     pub(crate) async fn try_prepare_in(&self, namespace: &Namespace, text: &str) -> Result<Prepared, PrepareError> {
+        namespace.prepare(&self.read_text(text).await).await
+    }
+
+    /// The manifests as a file has them.
+    pub(crate) async fn read(&self, web: &Web<'_>) -> Manifests {
+        self.read_text(&web.manifests(&self.ground)).await
+    }
+
+    async fn read_text(&self, text: &str) -> Manifests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.yaml");
         std::fs::write(&path, text).unwrap();
         let input = Input { paths: vec![path], kind: None };
-        let manifests = input.load(None, self.ground.namespace()).await.unwrap();
-        namespace.prepare(&manifests).await
+        input.load(None, self.ground.namespace()).await.unwrap()
     }
 
     /// Deploys, as a process that starts anew does.
