@@ -59,10 +59,8 @@ impl Shared {
         }
         let unread = |error| TargetError::unreachable("the journal", error);
         let last = self.journal.deployments().await.map_err(unread)?.pop();
-        let records = match last {
-            Some(last) => self.journal.read(last).await.map_err(unread)?,
-            None => Vec::new(),
-        };
+        let Some(last) = last else { return Ok(BTreeSet::new()) };
+        let records = self.journal.read(last).await.map_err(unread)?;
         let objects = match records.first().map(|record| &record.event) {
             Some(Event::Planned { plan }) => plan.services.iter().flat_map(|spec| &spec.objects).collect(),
             _ => Vec::new(),
@@ -109,8 +107,6 @@ impl Shared {
         let manifest = &self.manifest(object).await?;
         let entry = Entry::of(object);
         let resolved = self.kinds.resolve(&self.api, &entry.api_version, &entry.kind).await?;
-        self.held.admit(cx.fence)?;
-        self.inventory.add(cx.fence, &entry).await?;
         for _ in 0..ATTEMPTS {
             let there = self.there(&resolved, &object.object).await?;
             self.held.admit(cx.fence)?;
@@ -120,6 +116,8 @@ impl Shared {
                 // comes with its first release
                 None if is_deployment(manifest) => return Ok(()),
                 None => {
+                    // what was there before stays the user's: a way back never takes it away
+                    self.inventory.add(cx.fence, &entry).await?;
                     let new = serde_json::from_value(annotated(manifest, cx));
                     let new: DynamicObject = new.map_err(|error| TargetError::Rejected {
                         why: format!("expected to {doing}, but its manifest is none: {error}"),

@@ -97,3 +97,19 @@ async fn settings_change_without_a_new_pod_and_come_back_with_a_broken_version()
     site.ground.apply(&other.manifests(&site.ground)).await;
     assert_eq!(version().await, before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_was_there_survives_the_way_back_of_a_deployer_that_knew_nothing_of_it() {
+    let Some(ground) = Ground::new().await else { return };
+    let mut site = Site::new(ground).await;
+    site.settle = std::time::Duration::ZERO;
+    let web = Web { replicas: 1, ..Web::default() };
+    site.ground.start(&web).await;
+    let before = site.ground.shown("service", "web").await;
+    // prepared by one process, run by another
+    let prepared = site.prepare(&Web { env: &[("EXIT_MS", "1")], ..web }).await;
+    let request = Request { services: prepared.services, payloads: prepared.payloads };
+    let report = Site::run(&site.open().await, &request, &BlueGreen).await;
+    assert!(matches!(report.finish, Finish::Ended(End::RolledBack { .. })), "{report:?}");
+    assert_eq!(site.ground.shown("service", "web").await, before);
+}
