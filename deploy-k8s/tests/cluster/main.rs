@@ -17,4 +17,5 @@ mod load;
 mod objects;
 mod site;
 mod stage;
+mod wall_time;
 mod web;
