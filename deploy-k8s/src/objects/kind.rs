@@ -10,12 +10,13 @@ use std::{
 };
 
 /// Kinds that every server has in this version: they needn't be asked for.
-const KNOWN: [(&str, &str); 5] = [
-    ("Service", "services"),
-    ("ConfigMap", "configmaps"),
-    ("Secret", "secrets"),
-    ("ServiceAccount", "serviceaccounts"),
-    ("PersistentVolumeClaim", "persistentvolumeclaims"),
+const KNOWN: [(&str, &str, &str); 6] = [
+    ("v1", "Service", "services"),
+    ("v1", "ConfigMap", "configmaps"),
+    ("v1", "Secret", "secrets"),
+    ("v1", "ServiceAccount", "serviceaccounts"),
+    ("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+    ("apps/v1", "Deployment", "deployments"),
 ];
 
 /// How a kind's objects are reached.
@@ -51,9 +52,9 @@ impl Kinds {
         }
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let named = GroupVersionKind::gvk(group, version, kind);
-        let known = KNOWN.iter().find(|(known, _)| api_version == "v1" && *known == kind);
+        let known = KNOWN.iter().find(|(version, known, _)| *version == api_version && *known == kind);
         let resolved = match known {
-            Some((_, plural)) => {
+            Some((_, _, plural)) => {
                 Resolved { resource: ApiResource::from_gvk_with_plural(&named, plural), is_namespaced: true }
             }
             None => {

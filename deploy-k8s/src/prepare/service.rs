@@ -21,7 +21,7 @@ use deploy_core::{
     target::TargetError,
 };
 use k8s_openapi::api::core::v1::Service;
-use kube::ResourceExt;
+use kube::{ResourceExt, core::TypeMeta};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -148,6 +148,9 @@ impl Shared {
         let spec = settings(&serde_json::from_str(&last_applied(meant)).unwrap_or_default());
         let object =
             ObjectRef { target: self.target.clone(), kind: kind_name("apps/v1", "Deployment"), name: there.name_any() };
+        // what is listed doesn't say what it is
+        let types = Some(TypeMeta { api_version: "apps/v1".into(), kind: "Deployment".into() });
+        let there = &Deployment { types, ..there.clone() };
         let now = serde_json::to_value(there).and_then(serde_json::from_value);
         let now = settings(&asked(&now.map_err(|error| TargetError::unreachable("the API server", error))?));
         // what nobody applied says more than a manifest does
