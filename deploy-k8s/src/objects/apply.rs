@@ -17,6 +17,7 @@ use deploy_core::{
     target::{Cx, TargetError},
 };
 use futures_util::future::{try_join, try_join_all};
+use k8s_openapi::api::core::v1::Service;
 use kube::{
     ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
@@ -69,8 +70,15 @@ impl Shared {
     }
 
     async fn applied_one(&self, entry: &Entry) -> Result<Option<Object>, TargetError> {
-        let resolved = self.kinds.resolve(&self.api, &entry.api_version, &entry.kind).await?;
-        let Some(there) = self.there(&resolved, &entry.object(&self.target)).await? else { return Ok(None) };
+        let there = match entry.is_service() {
+            // seen without being asked for
+            true => self.view.services().await?.get(&entry.name).map(|service| untyped(&service)).transpose()?,
+            false => {
+                let resolved = self.kinds.resolve(&self.api, &entry.api_version, &entry.kind).await?;
+                self.there(&resolved, &entry.object(&self.target)).await?
+            }
+        };
+        let Some(there) = there else { return Ok(None) };
         let spec = match asked(&there) {
             secret if is_secret(&secret) => seal(&secret, &self.releases.key().await?).0,
             deployment if is_deployment(&deployment) => settings(&deployment),
@@ -180,7 +188,7 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             }
         }
-        if entry.api_version == "v1" && entry.kind == "Service" {
+        if entry.is_service() {
             self.view.services().await?.shows_none(&entry.name).await?;
         }
         self.held.admit(cx.fence)?;
@@ -189,7 +197,7 @@ impl Shared {
 
     /// Waits until a Service that was written is seen: routes are read off what is seen.
     async fn services_show(&self, entry: &Entry, now: &DynamicObject) -> Result<(), TargetError> {
-        if entry.api_version != "v1" || entry.kind != "Service" {
+        if !entry.is_service() {
             return Ok(());
         }
         let service = serde_json::to_value(now).and_then(serde_json::from_value);
@@ -219,6 +227,14 @@ fn unpin(service: &mut Value) {
     if let Some(selector) = service.pointer_mut("/spec/selector").and_then(Value::as_object_mut) {
         selector.shift_remove(HASH);
     }
+}
+
+/// A Service as any object is read.
+fn untyped(service: &Service) -> Result<DynamicObject, TargetError> {
+    let mut value = serde_json::to_value(service).unwrap_or_default();
+    // what is listed doesn't say what it is
+    (value["apiVersion"], value["kind"]) = (json!("v1"), json!("Service"));
+    serde_json::from_value(value).map_err(|error| TargetError::unreachable("the API server", error))
 }
 
 /// What is asked of an object that is there: the manifest that it was applied from, or else what it is like.

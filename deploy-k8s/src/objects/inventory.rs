@@ -64,6 +64,10 @@ impl Entry {
         ObjectRef { target: target.clone(), kind, name: self.name.clone() }
     }
 
+    pub(crate) fn is_service(&self) -> bool {
+        self.api_version == "v1" && self.kind == "Service"
+    }
+
     fn is(&self, object: &ObjectRef) -> bool {
         self.name == object.name && super::kind_name(&self.api_version, &self.kind) == object.kind
     }

@@ -99,7 +99,8 @@ impl Shared {
         self.meant.lock().await.replace(objects.iter().map(Entry::of).collect());
         let mut configs = Configs::default();
         manifests.objects().iter().for_each(|one| configs.add(&self.meant(one)));
-        let is_there = self.applied().await?;
+        // what nothing may refer to needn't be looked at
+        let is_there = if configs.is_empty() { Vec::new() } else { self.applied().await? };
         let unchanged = objects.iter().filter(|object| is_there.contains(object)).filter_map(config).collect();
         let services = self.view.services().await?.all();
         let names: Vec<_> = deployments.iter().map(|one| ServiceName::new(one.name())).collect();

@@ -14,6 +14,10 @@ const LONGEST: usize = 253;
 pub(super) struct Configs(BTreeMap<(&'static str, String), Value>);
 
 impl Configs {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn add(&mut self, manifest: &Value) {
         let kind = match (manifest["apiVersion"].as_str(), manifest["kind"].as_str()) {
             (Some("v1"), Some("ConfigMap")) => "ConfigMap",
