@@ -1,17 +1,9 @@
-use crate::{
-    manifest::order::sort_to_delete,
-    names::{KIND, SEALED},
-    namespace::Namespace,
-    objects::Entry,
-    shared::Shared,
-};
+use crate::{manifest::order::sort_to_delete, namespace::Namespace, objects::Entry, shared::Shared};
 use deploy_core::{
     journal::Journal,
     model::{DeploymentId, Fence, ServiceName, StepId},
     target::{Cx, TargetError},
 };
-use k8s_openapi::api::core::v1::Secret;
-use kube::{ResourceExt, api::ListParams};
 use std::{collections::BTreeSet, time::Duration};
 use tokio::time::Instant;
 
@@ -83,11 +75,7 @@ impl Shared {
         for entry in entries.iter().filter(|entry| goes(entry, volumes)) {
             self.delete(cx, &entry.object(&self.target)).await?;
         }
-        let kept = ListParams::default().labels(&format!("{KIND}={SEALED}"));
-        for secret in self.api.list_metadata::<Secret>(&kept).await? {
-            self.held.admit(cx.fence)?;
-            self.api.delete::<Secret>(&secret.name_any(), None).await?;
-        }
+        self.forget_kept(cx).await?;
         // last: they tell which Deployments are ours
         for release in known.keys() {
             self.releases.discard(cx.fence, release).await?;

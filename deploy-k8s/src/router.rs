@@ -56,14 +56,14 @@ impl Router for ServiceRouter {
             Selected::Only(hash) => Some(hash.to_owned()),
         };
         if let (Some(_), Some((_, hold))) = (&hash, &site.held)
-            && !hold.is_over(&site.deployment)
+            && hold.is_on(&site.deployment)
             && !site.deployment.is_paused()
         {
             // from now on another template of somebody else's would take the new pods away
             shared
                 .change(cx, &site, |there| {
                     let pause = || Change::new(JsonPatch::new().set("/spec/paused", true));
-                    Ok((!hold.is_over(there) && !there.is_paused()).then(pause))
+                    Ok((hold.is_on(there) && !there.is_paused()).then(pause))
                 })
                 .await?;
         }

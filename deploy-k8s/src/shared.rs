@@ -152,6 +152,13 @@ impl Shared {
     pub(crate) async fn keep(&self, cx: &Cx, site: &Site, hold: Option<&Hold>) -> Result<(), TargetError> {
         let content = Content::of(&site.deployment);
         let release = site.release(&site.current, &content.template);
+        // what only its files told, and the Deployment doesn't
+        let stored = match self.content(&release.id).await {
+            Ok(stored) => stored,
+            Err(TargetError::Rejected { .. }) => content.clone(),
+            Err(error) => return Err(error),
+        };
+        let content = Content { copies: stored.copies, secrets: stored.secrets, ..content };
         match hold {
             Some(hold) => self.releases.set_hold(cx.fence, &release, &content.payload(), &hold.text()).await?,
             None => self.releases.store(cx.fence, &release, &content.payload()).await?,

@@ -68,6 +68,10 @@ impl Entry {
         self.api_version == "v1" && self.kind == "Service"
     }
 
+    pub(crate) fn is_secret(&self) -> bool {
+        self.api_version == "v1" && self.kind == "Secret"
+    }
+
     fn is(&self, object: &ObjectRef) -> bool {
         self.name == object.name && super::kind_name(&self.api_version, &self.kind) == object.kind
     }

@@ -1,6 +1,7 @@
-use crate::{api::Api, names, state::Key};
-use deploy_core::target::TargetError;
+use crate::{api::Api, names, shared::Shared, state::Key};
+use deploy_core::target::{Cx, TargetError};
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{ResourceExt, api::ListParams};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -81,6 +82,18 @@ pub(crate) async fn kept(api: &Api, seal: &str) -> Result<Option<Value>, TargetE
     let found = api.get::<Secret>(&name(seal)).await?;
     let data = found.and_then(|found| found.data.unwrap_or_default().remove("manifest"));
     Ok(data.and_then(|bytes| serde_json::from_slice(&bytes.0).ok()))
+}
+
+impl Shared {
+    /// Takes away what Secrets held before they were changed: no way back needs it any more.
+    pub(crate) async fn forget_kept(&self, cx: &Cx) -> Result<(), TargetError> {
+        let kept = ListParams::default().labels(&format!("{}={}", names::KIND, names::SEALED));
+        for secret in self.api.list_metadata::<Secret>(&kept).await? {
+            self.held.admit(cx.fence)?;
+            self.api.delete::<Secret>(&secret.name_any(), None).await?;
+        }
+        Ok(())
+    }
 }
 
 fn name(seal: &str) -> String {

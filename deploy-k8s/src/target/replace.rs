@@ -61,10 +61,8 @@ impl Shared {
             is_off && is_made || site.deployment.replicas() == 0
         };
         self.until(cx, &site.service, &format!("{to} in the place of {from}"), is_over).await?;
-        self.change(cx, site, |there| {
-            Ok((!hold.is_over(there)).then(|| Change::new(hold.end(there, JsonPatch::new()))))
-        })
-        .await?;
+        self.change(cx, site, |there| Ok((hold.is_on(there)).then(|| Change::new(hold.end(there, JsonPatch::new())))))
+            .await?;
         self.releases.clear_hold(cx.fence, from).await
     }
 }

@@ -15,7 +15,7 @@ fn manifests(ground: &Ground, value: &str, more: bool) -> String {
     let mut text = web.manifests(ground).replace("\n        env:", refers);
     text += &format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: app }}\ndata: {{ VALUE: '{value}' }}\n");
     text += &format!(
-        "---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: db }}\nstringData: {{ PASSWORD: {PASSWORD} }}\n"
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: db }}\nstringData: {{ PASSWORD: {PASSWORD}-{value} }}\n"
     );
     if more {
         text += "---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: more }\ndata: { a: b }\n";
@@ -49,6 +49,8 @@ async fn configuration_is_part_of_a_release() {
     assert_eq!(site.deploy_text(&second, &BlueGreen).await.0.finish, done);
     let two = refers_to(&site).await;
     assert_eq!(site.ground.get("configmap", &two).await["data"]["VALUE"], "two");
+    let kept = site.ground.kubectl(&["get", "secrets", "-l", "deploy-rs.github.io/kind=sealed", "-o", "name"]).await;
+    assert_eq!(kept, "", "what the Secret held before is forgotten");
     assert!(site.ground.try_kubectl(&["get", "configmap", "more"]).await.is_err(), "what left the input is gone");
     assert_eq!(site.deploy_text(&second, &BlueGreen).await.0.finish, Finish::Unchanged);
 
