@@ -15,7 +15,11 @@ fn a_version_comes_goes_back_and_is_taken_down() {
     let web = std::fs::read_to_string(ground.folder.path().join("1.yaml")).unwrap();
     std::fs::write(ground.folder.path().join("unknown.yaml"), format!("{unknown}{web}")).unwrap();
     let (status, said) = ground.deploy(&["up", "-f", "unknown.yaml"]);
-    assert_eq!((status, said.contains("Nonsense")), (2, true), "{said}");
+    assert_eq!(
+        (status, said.contains("unknown.yaml:1:1: expected a kind that the cluster knows")),
+        (2, true),
+        "{said}"
+    );
     assert_eq!(ground.names("deployments,services"), "");
     done(&["up", "-f", "1.yaml"], "deployment 1 done");
     done(&["up", "-f", "1.yaml"], "nothing to do");

@@ -83,6 +83,20 @@ impl Manifest {
         self.text("/kind")
     }
 
+    /// Its `apiVersion` and `kind`.
+    pub(crate) fn kind_in_full(&self) -> (&str, &str) {
+        (self.api_version(), self.kind())
+    }
+
+    /// Whether it is the definition of another's kind, in that version.
+    pub(crate) fn defines(&self, other: &Manifest) -> bool {
+        let spec = &self.object["spec"];
+        let mut versions = spec["versions"].as_array().into_iter().flatten();
+        (self.group(), self.kind()) == ("apiextensions.k8s.io", "CustomResourceDefinition")
+            && (spec["group"].as_str(), spec["names"]["kind"].as_str()) == (Some(other.group()), Some(other.kind()))
+            && versions.any(|one| one["name"].as_str() == other.api_version().rsplit('/').next())
+    }
+
     /// Its `metadata.name`.
     pub fn name(&self) -> &str {
         self.text("/metadata/name")

@@ -98,6 +98,20 @@ mod tests {
     }
 
     #[test]
+    fn a_definition_is_of_the_kinds_and_versions_that_it_names() {
+        let read = read_ok(
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: shops.a.example}\n\
+             spec: {group: a.example, names: {kind: Shop}, versions: [{name: v1}]}\n---\n\
+             {apiVersion: a.example/v1, kind: Shop, metadata: {name: a}}\n---\n\
+             {apiVersion: a.example/v2, kind: Shop, metadata: {name: a}}\n---\n\
+             {apiVersion: b.example/v1, kind: Shop, metadata: {name: a}}\n---\n\
+             {apiVersion: a.example/v1, kind: Inn, metadata: {name: a}}\n",
+        );
+        let defined: Vec<_> = read.iter().map(|other| read[0].defines(other)).collect();
+        assert_eq!(defined, [false, true, false, false, false]);
+    }
+
+    #[test]
     fn what_is_no_object_is_told() {
         let head = "apiVersion: v1\nkind: ConfigMap\n";
         let label = "expected a name of at most 63 small letters, digits and `-`, with a letter or digit at both ends";

@@ -73,10 +73,10 @@ impl Shared {
         let there = match entry.is_service() {
             // seen without being asked for
             true => self.view.services().await?.get(&entry.name).map(|service| untyped(&service)).transpose()?,
-            false => {
-                let resolved = self.kinds.resolve(&self.api, &entry.api_version, &entry.kind).await?;
-                self.there(&resolved, &entry.object(&self.target)).await?
-            }
+            false => match self.kinds.find(&self.api, &entry.api_version, &entry.kind).await? {
+                Some(resolved) => self.there(&resolved, &entry.object(&self.target)).await?,
+                None => None,
+            },
         };
         let Some(there) = there else { return Ok(None) };
         let spec = match asked(&there) {

@@ -45,10 +45,20 @@ impl Kinds {
     /// # Errors
     /// [`TargetError::Rejected`] where it doesn't know it.
     pub(crate) async fn resolve(&self, api: &Api, api_version: &str, kind: &str) -> Result<Resolved, TargetError> {
+        let found = self.find(api, api_version, kind).await?;
+        found.ok_or_else(|| TargetError::Rejected {
+            why: format!(
+                "expected a kind that the cluster knows, but found {kind} of {api_version}; look at `kubectl api-resources`"
+            ),
+        })
+    }
+
+    /// The same; none where it doesn't know it, so that there are no objects of it either.
+    pub(crate) async fn find(&self, api: &Api, api_version: &str, kind: &str) -> Result<Option<Resolved>, TargetError> {
         let key = (api_version.to_owned(), kind.to_owned());
         let lately = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(resolved) = lately {
-            return Ok(resolved);
+            return Ok(Some(resolved));
         }
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let named = GroupVersionKind::gvk(group, version, kind);
@@ -59,26 +69,18 @@ impl Kinds {
             }
             None => {
                 let doing = format!("find the kind {kind} of {api_version}");
-                let unknown = || TargetError::Rejected {
-                    why: format!(
-                        "expected a kind that the cluster knows, but found {kind} of {api_version}; look at `kubectl api-resources`"
-                    ),
-                };
-                let (resource, can) =
-                    answered(doing, pinned_kind(api.client(), &named)).await.map_err(|error| match error {
-                        CallError::Refused { ref status, .. } if status.code == 404 => unknown(),
-                        CallError::Silent { ref source, .. }
-                            if source.to_string().contains("Unable to discover kind") =>
-                        {
-                            unknown()
-                        }
-                        error => error.into(),
-                    })?;
-                Resolved { resource, is_namespaced: can.scope == Scope::Namespaced }
+                match answered(doing, pinned_kind(api.client(), &named)).await {
+                    Ok((resource, can)) => Resolved { resource, is_namespaced: can.scope == Scope::Namespaced },
+                    Err(CallError::Refused { status, .. }) if status.code == 404 => return Ok(None),
+                    Err(CallError::Silent { source, .. }) if source.to_string().contains("Unable to discover kind") => {
+                        return Ok(None);
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
         };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, resolved.clone());
-        Ok(resolved)
+        Ok(Some(resolved))
     }
 }
 

@@ -48,6 +48,18 @@ pub enum PrepareError {
         /// The server's words.
         said: String,
     },
+    /// The cluster knows no such kind, and nothing in the input defines it.
+    #[error(
+        "{at}: expected a kind that the cluster knows, but found {kind} of {api_version}; look at `kubectl api-resources`"
+    )]
+    UnknownKind {
+        /// Where it is in the input.
+        at: String,
+        /// The kind.
+        kind: String,
+        /// Its group and version.
+        api_version: String,
+    },
     /// Nothing in it is a Deployment.
     #[error(
         "expected at least one Deployment in the input, but found none; `kubectl apply` does what is to be done with the rest"
@@ -90,6 +102,8 @@ impl Shared {
         if deployments.is_empty() {
             return Err(PrepareError::NoDeployment);
         }
+        let kinds: BTreeMap<_, _> = manifests.objects().iter().rev().map(|one| (one.kind_in_full(), one)).collect();
+        try_join_all(kinds.into_values().map(|one| self.is_known(one, manifests.objects()))).await?;
         let key = self.releases.key().await?;
         let mut others: Vec<_> = manifests.objects().iter().filter(|one| !is_deployment(one)).collect();
         sort_to_apply(&mut others, |one| (one.group(), one.kind()));
@@ -129,6 +143,17 @@ impl Shared {
         let objects = prepared.services.iter().flat_map(|spec| &spec.objects);
         self.meant.lock().await.replace(objects.map(Entry::of).collect());
         Ok(prepared)
+    }
+
+    /// That the cluster has an object's kind, or will have it.
+    async fn is_known(&self, manifest: &Manifest, input: &[Manifest]) -> Result<(), PrepareError> {
+        let (kind, api_version) = (manifest.kind().to_owned(), manifest.api_version().to_owned());
+        match self.kinds.find(&self.api, &api_version, &kind).await? {
+            None if !input.iter().any(|one| one.defines(manifest)) => {
+                Err(PrepareError::UnknownKind { at: manifest.place().to_string(), kind, api_version })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// An object as plans have it; what a Secret holds is put beside it.
