@@ -71,6 +71,21 @@ impl Deployment {
         self.spec["paused"] == true
     }
 
+    /// Whether all of its old pods end before a new one starts.
+    pub(crate) fn is_recreate(&self) -> bool {
+        self.spec["strategy"]["type"] == "Recreate"
+    }
+
+    /// The volumes that outlive its pods and that all of them may write to.
+    pub(crate) fn writes_to(&self) -> impl Iterator<Item = &str> {
+        let volumes = self.template()["spec"]["volumes"].as_array().into_iter().flatten();
+        let outlives = |volume: &&Value| {
+            let claim = &volume["persistentVolumeClaim"];
+            claim.is_object() && claim["readOnly"] != true || volume["hostPath"].is_object()
+        };
+        volumes.filter(outlives).filter_map(|volume| volume["name"].as_str())
+    }
+
     /// What its pods and ReplicaSets are selected by, as a label selector.
     pub(crate) fn selector(&self) -> String {
         selector(&self.spec["selector"])

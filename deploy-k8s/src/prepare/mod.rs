@@ -1,5 +1,6 @@
 //! What must be known before planning: which releases the input means, as the server has them.
 
+mod notes;
 mod references;
 mod service;
 mod versioned;

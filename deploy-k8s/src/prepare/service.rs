@@ -1,4 +1,4 @@
-use super::{PrepareError, refused, versioned::Configs};
+use super::{PrepareError, notes::notes, refused, versioned::Configs};
 use crate::{
     content::Content,
     hold::Hold,
@@ -124,7 +124,7 @@ pub(super) async fn service(
         release,
         count: Count::Leave,
         router: is_routed.then(|| shared.router.clone()),
-        order: Order::StartFirst,
+        order: order(&would_be),
         // as fast as the Deployment's own strategy says
         batch: Batch::Share(BasisPoints(2500)),
         check: Named::new("own", json!({})),
@@ -137,7 +137,7 @@ pub(super) async fn service(
         lives_in: Vec::new(),
         objects,
         keep_failed: false,
-        notes: [notes(&content.template, &led, replicas), missing].concat(),
+        notes: [notes(&would_be, there, &led, replicas), missing].concat(),
     };
     Ok((spec, content.payload()))
 }
@@ -157,6 +157,15 @@ impl Shared {
         let is_applied = there.annotations().contains_key(LAST_APPLIED);
         let is_so = now == spec || !is_applied && covers(&now, &spec);
         Ok((!is_so).then_some(Object { object, spec }))
+    }
+}
+
+/// Which goes first, whatever the strategy: side by side unless the Deployment ends old pods first and both would write to the
+/// same volume.
+fn order(deployment: &Deployment) -> Order {
+    match deployment.is_recreate() && deployment.writes_to().next().is_some() {
+        true => Order::StopFirst,
+        false => Order::StartFirst,
     }
 }
 
@@ -189,27 +198,4 @@ fn leads(object: &Object, deployment: &Value) -> Option<(String, Leads)> {
     let service: Service =
         serde_json::from_value(object.spec.clone()).ok().filter(|_| object.object.kind == "service")?;
     Some((object.object.name.clone(), Leads::of(&service, deployment)))
-}
-
-/// What people should know of how a Deployment is treated.
-fn notes(template: &Value, led: &BTreeMap<String, Leads>, replicas: Option<(u32, u64)>) -> Vec<String> {
-    let named = |which: Leads| led.iter().filter(move |(_, leads)| **leads == which).map(|(name, _)| name.as_str());
-    let mut notes = Vec::new();
-    let shared: Vec<_> = named(Leads::HereAndElsewhere).collect();
-    if !shared.is_empty() {
-        notes.push(format!(
-            "Service {} selects by fewer labels than the Deployment does and may lead to others too, so it is left alone: old and new pods answer through it while both are there.",
-            shared.join(" and ")
-        ));
-    }
-    if let Some((there, asked)) = replicas.filter(|(there, asked)| u64::from(*there) != *asked) {
-        notes.push(format!("It stays at {there} pods, though the input says {asked}: an autoscaler or a person may have scaled it. `kubectl scale` changes that."));
-    }
-    let is_led_to = named(Leads::Here).next().is_some() || !shared.is_empty();
-    if is_led_to && !identity::containers(template).any(|container| container["lifecycle"]["preStop"].is_object()) {
-        notes.push(
-            "It has no preStop hook: a rolling update loses the requests that reach a pod which is ending already; blue-green doesn't.".into(),
-        );
-    }
-    notes
 }

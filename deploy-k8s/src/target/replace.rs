@@ -39,7 +39,7 @@ impl Shared {
         if site.current != *from {
             return Err(site.foreign(&site.deployment, from));
         }
-        if pace.surge > 0 || site.deployment.spec["strategy"]["type"] == "Recreate" {
+        if pace.surge > 0 || site.deployment.is_recreate() {
             self.keep(cx, &site, None).await?;
             return self.put(cx, &site, from, to, |there, content, patch| content.apply_last(there, patch)).await;
         }

@@ -6,9 +6,13 @@ use crate::{
 };
 use deploy_core::{
     engine::Finish,
-    model::End,
+    model::{End, Order},
     strategy::{BlueGreen, Recreate, Rolling},
 };
+use std::time::Duration;
+
+/// Long enough for a busy node.
+const SETTLE: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blue_green_under_load_loses_nothing() {
@@ -41,6 +45,32 @@ async fn rolling_with_a_pre_stop_under_load_loses_nothing() {
     site.is_as_the_users(&before).await;
     site.ground.runs_in("web", 4).await;
     load.lost_none().await;
+}
+
+/// One that ends the old pods first, unless it is told otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn blue_green_has_both_sides_of_a_recreate_deployment_under_load() {
+    let Some(ground) = Ground::new().await else { return };
+    let mut site = Site::new(ground).await;
+    site.settle = SETTLE;
+    let web = Web { replicas: 2, strategy: "{ type: Recreate }", ..Web::default() };
+    let port = site.ground.start(&web).await;
+    let before = site.ground.shown("deployment", "web").await;
+    let load = Load::start(port, Connections::New);
+    let report = site.deploy(&Web { version: "2", ..web.clone() }, &BlueGreen).await;
+    assert_eq!(report.finish, Finish::Ended(End::Succeeded));
+    site.is_as_the_users(&before).await;
+    let broken = Web { version: "3", env: &[("EXIT_MS", "1")], ..web.clone() };
+    let report = site.deploy(&broken, &BlueGreen).await;
+    assert!(matches!(report.finish, Finish::Ended(End::RolledBack { .. })), "{:?}", report.finish);
+    site.is_as_the_users(&before).await;
+    let seen = load.lost_none().await;
+    assert!(seen.versions.contains_key("2") && !seen.versions.contains_key("3"), "{seen:?}");
+    // both would write there
+    let data = Web { pod: &["volumes: [{ name: data, hostPath: { path: /tmp } }]"], ..web };
+    let prepared = site.prepare(&data).await;
+    assert_eq!(prepared.services[0].order, Order::StopFirst);
+    assert!(prepared.services[0].notes.iter().any(|note| note.contains("data")), "{:?}", prepared.services[0].notes);
 }
 
 #[tokio::test(flavor = "multi_thread")]
