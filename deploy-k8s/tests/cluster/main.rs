@@ -15,6 +15,7 @@ mod ground;
 mod kills;
 mod load;
 mod objects;
+mod scaling;
 mod site;
 mod stage;
 mod wall_time;
