@@ -12,7 +12,7 @@ use deploy_core::{
     prober::Prober,
     target::{Cx, Target, TargetError},
     testing::{
-        Deployer, SimSettings, SimTarget, SimWorld,
+        Deployer, Personality, SimSettings, SimTarget, SimWorld,
         conformance::{self, Report, Subject, Verdict},
         virtual_time,
     },
@@ -176,8 +176,11 @@ impl Subject for SimSubject {
 
 fn run(settings: SimSettings, defect: Option<Defect>) -> Report {
     virtual_time(async {
-        let name = format!("{:?} {defect:?}", settings.personality);
-        conformance::run(&name, &SimSubject::new(settings, defect)).await
+        let name = match settings.personality {
+            Personality::Host => "simulated host",
+            Personality::Cluster => "simulated cluster",
+        };
+        conformance::run(name, &SimSubject::new(settings, defect)).await
     })
     .unwrap()
 }
@@ -187,6 +190,7 @@ fn both_personalities_pass() {
     for seed in 0..5 {
         for settings in [SimSettings::host(), SimSettings::cluster()] {
             let report = run(settings.seeded(seed), None);
+            report.record().unwrap();
             assert!(report.is_passed(), "{report}");
         }
     }

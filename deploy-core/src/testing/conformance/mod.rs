@@ -61,7 +61,7 @@ pub async fn run(name: &str, subject: &dyn Subject) -> Report {
             Err(Miss::Failed(why)) => Verdict::Failed(why),
             Err(Miss::NotApplicable(why)) => Verdict::NotApplicable(why),
         };
-        report.lines.push(Line { about: case.about, case: case.says, verdict });
+        report.lines.push(Line { about: case.about.into(), case: case.says.into(), verdict });
     }
     report
 }

@@ -1,7 +1,17 @@
-use std::fmt::{self, Write};
+use serde::{Deserialize, Serialize};
+use std::{
+    borrow::Cow,
+    env,
+    fmt::{self, Write},
+    fs, io,
+    path::Path,
+};
+
+/// Where reports are recorded: a folder.
+const FOLDER: &str = "DEPLOY_CONFORMANCE";
 
 /// What the suite found, in the order of its cases. Prints a line a case, those that passed too.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The target's name.
     pub name: String,
@@ -10,18 +20,18 @@ pub struct Report {
 }
 
 /// One case's result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// What it is about: `sets`, `routes`.
-    pub about: &'static str,
+    pub about: Cow<'static, str>,
     /// What must be true.
-    pub case: &'static str,
+    pub case: Cow<'static, str>,
     /// Whether it is.
     pub verdict: Verdict,
 }
 
 /// Whether it is true.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     /// It is.
     Passed,
@@ -40,6 +50,30 @@ impl Report {
     /// The lines of the cases that failed.
     pub fn failures(&self) -> impl Iterator<Item = &Line> {
         self.lines.iter().filter(|line| matches!(line.verdict, Verdict::Failed(_)))
+    }
+
+    /// Writes the report to the folder that `DEPLOY_CONFORMANCE` names, if it names one, for [`Report::recorded`].
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn record(&self) -> io::Result<()> {
+        let Some(folder) = env::var_os(FOLDER) else { return Ok(()) };
+        fs::create_dir_all(&folder)?;
+        let name: String = self.name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+        fs::write(Path::new(&folder).join(format!("{name}.json")), serde_json::to_string(self)?)
+    }
+
+    /// The reports that were written to a folder, in the order of their names.
+    ///
+    /// # Errors
+    /// Where one of them can't be read.
+    pub fn recorded(folder: &Path) -> io::Result<Vec<Self>> {
+        let mut reports = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            reports.push(serde_json::from_str::<Self>(&fs::read_to_string(entry?.path())?)?);
+        }
+        reports.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(reports)
     }
 
     /// Several reports as one table: a line a case, a column a target.
@@ -105,7 +139,7 @@ mod tests {
 
     fn report(name: &str, verdicts: [Verdict; 3]) -> Report {
         let cases = ["a set starts", "a set ends", "a set is kept"];
-        let line = |(case, verdict)| Line { about: "sets", case, verdict };
+        let line = |(case, verdict): (&'static str, _)| Line { about: "sets".into(), case: case.into(), verdict };
         Report { name: name.into(), lines: cases.into_iter().zip(verdicts).map(line).collect() }
     }
 
