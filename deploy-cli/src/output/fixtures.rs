@@ -90,6 +90,17 @@ pub(crate) fn planned_from<const N: usize>(
 ) -> (Plan, Names) {
     let (fronts, disposable) = (["proxy".to_owned()].into(), ["network".to_owned()].into());
     let can = Capabilities { fronts, disposable, ..Capabilities::default() };
+    planned_where(can, strategy, wanted, world, before)
+}
+
+/// The same on a target that can do this.
+pub(crate) fn planned_where<const N: usize>(
+    can: Capabilities,
+    strategy: &str,
+    wanted: Vec<ServiceSpec>,
+    world: World,
+    before: [ServiceSpec; N],
+) -> (Plan, Names) {
     let mut names = Names::new();
     names.know_world(&world);
     let input = PlanInput {

@@ -1,5 +1,5 @@
 use crate::output::deed::{applied, looked};
-use deploy_core::model::{Clocks, Count, Fact, Millis, Named, Op, Plan, ReleaseId, Shares, Step};
+use deploy_core::model::{Clocks, Count, Fact, Millis, Named, Op, Pace, Plan, ReleaseId, Shares, Step};
 use std::collections::BTreeMap;
 
 /// One step as a letter tells it: sizes as differences.
@@ -11,7 +11,7 @@ pub(super) enum Item {
     Drain { release: ReleaseId },
     Bake { time: Millis },
     Stop { release: ReleaseId, fewer: u32, rest: u32, keep: bool },
-    Replace { release: ReleaseId, from: ReleaseId },
+    Replace { release: ReleaseId, from: ReleaseId, pace: Pace },
     Apply { said: String },
     Delete { object: String },
 }
@@ -56,8 +56,8 @@ pub(super) fn items(plan: &Plan, steps: &[&Step]) -> Vec<Item> {
                 })
             }
             Op::Ensure { workload, .. } => Some(Item::Start { release: workload.release.clone(), more: None }),
-            Op::Replace { workload, from, .. } => {
-                Some(Item::Replace { release: workload.release.clone(), from: from.clone() })
+            Op::Replace { workload, from, pace } => {
+                Some(Item::Replace { release: workload.release.clone(), from: from.clone(), pace: *pace })
             }
             Op::Remove { workload, keep } => {
                 let fewer = sizes.insert(&workload.release, 0).unwrap_or(0);

@@ -43,6 +43,7 @@ pub(super) fn lines(rounds: &[Round], cx: &Context<'_>) -> Vec<String> {
 /// The word between two items that are told in one sentence.
 fn joins(before: Option<&Item>, item: &Item) -> Option<&'static str> {
     match (before?, item) {
+        (Item::Replace { pace, .. }, Item::Check { .. }) if pace.surge == 0 => Some("; "),
         (Item::Start { .. } | Item::Replace { .. }, Item::Check { .. }) => Some(" and "),
         (Item::Drain { .. }, Item::Stop { .. }) => Some(", then "),
         _ => None,
@@ -66,8 +67,9 @@ fn sentence(item: &Item, each: &[&Item], before: Option<&Item>, cx: &Context<'_>
             });
             format!("{once_theirs}start {} of {}", instances(most), names.of(release))
         }
-        Item::Replace { release, from } => {
-            format!("have {} replaced by {} in place", names.of(from), names.of(release))
+        Item::Replace { release, from, pace } => {
+            let gap = if pace.surge == 0 { ", old ones first: nobody may answer in between" } else { "" };
+            format!("have {} replaced by {} in place{gap}", names.of(from), names.of(release))
         }
         Item::Check { release, check, clocks } => match before {
             Some(Item::Start { more: Some(1), .. }) => format!("wait until {}", healthy("it is", check, *clocks)),

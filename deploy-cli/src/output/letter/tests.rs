@@ -1,6 +1,6 @@
 use super::letter;
-use crate::output::fixtures::{database, planned, planned_from, running, spec, with_v1};
-use deploy_core::model::{Batch, Millis, Named, Object, ObjectRef, Order, ServiceSpec, World};
+use crate::output::fixtures::{database, planned, planned_from, planned_where, running, spec, with_v1};
+use deploy_core::model::{Batch, Capabilities, Millis, Named, Object, ObjectRef, Order, ServiceSpec, World};
 use serde_json::json;
 
 fn told(strategy: &str, wanted: Vec<ServiceSpec>, world: World) -> String {
@@ -51,6 +51,19 @@ fn blue_green_with_smoke_and_bake() {
 #[test]
 fn recreate_says_that_requests_are_not_sent() {
     insta::assert_snapshot!(told("recreate", vec![spec("web", "v2", 1)], with_v1(1)));
+}
+
+#[test]
+fn what_the_backend_replaces_itself_says_who_goes_first() {
+    let can = Capabilities { replaces: true, ..Capabilities::default() };
+    let told = |strategy: &str| {
+        let (plan, names) = planned_where(can.clone(), strategy, vec![spec("web", "v2", 2)], with_v1(2), []);
+        anstream::adapter::strip_str(&letter(&plan, &names)).to_string()
+    };
+    let rolling = told("rolling");
+    assert!(rolling.contains("have v1 replaced by v2 in place and wait until they are healthy"), "{rolling}");
+    let recreate = told("recreate");
+    assert!(recreate.contains("in place, old ones first: nobody may answer in between; wait until"), "{recreate}");
 }
 
 #[test]
