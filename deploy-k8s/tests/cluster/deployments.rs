@@ -2,6 +2,7 @@ use crate::{
     ground::Ground,
     load::{Connections, Load},
     site::Site,
+    stage::is_thorough,
     web::Web,
 };
 use deploy_core::{
@@ -21,14 +22,18 @@ async fn blue_green_under_load_loses_nothing() {
     let port = site.ground.start(&Web::default()).await;
     let before = site.ground.shown("deployment", "web").await;
     let load = Load::start(port, Connections::New);
-    for version in ["2", "3"] {
-        let report = site.deploy(&Web { version, ..Web::default() }, &BlueGreen).await;
+    // all: as often as it must be shown
+    let last = if is_thorough() { 11 } else { 3 };
+    for version in (2..=last).map(|version| version.to_string()) {
+        let report = site.deploy(&Web { version: &version, ..Web::default() }, &BlueGreen).await;
         assert_eq!(report.finish, Finish::Ended(End::Succeeded));
         site.is_as_the_users(&before).await;
     }
     let seen = load.lost_none().await;
-    assert!(seen.versions.contains_key("3"), "{seen:?}");
-    let again = site.deploy(&Web { version: "3", ..Web::default() }, &BlueGreen).await;
+    eprintln!("{seen:?}");
+    let last = last.to_string();
+    assert!(seen.versions.contains_key(&last), "{seen:?}");
+    let again = site.deploy(&Web { version: &last, ..Web::default() }, &BlueGreen).await;
     assert_eq!(again.finish, Finish::Unchanged);
 }
 
@@ -47,20 +52,21 @@ async fn rolling_with_a_pre_stop_under_load_loses_nothing() {
     load.lost_none().await;
 }
 
-/// One that ends the old pods first, unless it is told otherwise.
+/// One that ends the old pods first, unless it is told otherwise. Connections are kept, and closed in good order.
 #[tokio::test(flavor = "multi_thread")]
 async fn blue_green_has_both_sides_of_a_recreate_deployment_under_load() {
     let Some(ground) = Ground::new().await else { return };
     let mut site = Site::new(ground).await;
     site.settle = SETTLE;
-    let web = Web { replicas: 2, strategy: "{ type: Recreate }", ..Web::default() };
+    let drains = ("ON_TERM", "drain");
+    let web = Web { replicas: 2, strategy: "{ type: Recreate }", env: &[drains], ..Web::default() };
     let port = site.ground.start(&web).await;
     let before = site.ground.shown("deployment", "web").await;
-    let load = Load::start(port, Connections::New);
+    let load = Load::start(port, Connections::Kept);
     let report = site.deploy(&Web { version: "2", ..web.clone() }, &BlueGreen).await;
     assert_eq!(report.finish, Finish::Ended(End::Succeeded));
     site.is_as_the_users(&before).await;
-    let broken = Web { version: "3", env: &[("EXIT_MS", "1")], ..web.clone() };
+    let broken = Web { version: "3", env: &[drains, ("EXIT_MS", "1")], ..web.clone() };
     let report = site.deploy(&broken, &BlueGreen).await;
     assert!(matches!(report.finish, Finish::Ended(End::RolledBack { .. })), "{:?}", report.finish);
     site.is_as_the_users(&before).await;

@@ -29,8 +29,9 @@ async fn survives_kills(strategy: &str, then: Then, is_known: bool, sample: &[u6
         stage.ends_with(0, &stage.deploy("1", strategy)).await;
     }
     for number in rounds(sample) {
-        let version = if is_known { (number + number / 2) % 2 } else { number }.to_string();
-        let load = stage.load(number);
+        // back to 0 first, since 1 runs
+        let version = if is_known { (number + 1) % 2 } else { number }.to_string();
+        let load = stage.load(number / 2);
         let Ok(write) = stage.killed_after(&stage.deploy(&version, strategy), number).await else { break };
         let next = if then == Then::Same { version } else { format!("{number}-other") };
         let began = Instant::now();
