@@ -73,7 +73,7 @@ impl Releases {
         let stored = self.store.store(fence, release, payload).await;
         self.noted(stored, |known| {
             let hold = known.get(&release.id).and_then(|known| known.hold.clone());
-            known.insert(release.id.clone(), Known { release: release.clone(), hold });
+            known.insert(release.id.clone(), Known { release: release.clone(), hold, seen: None });
         })
     }
 
@@ -87,7 +87,8 @@ impl Releases {
         self.held.admit(fence)?;
         let set = self.store.set_hold(fence, release, payload, hold).await;
         self.noted(set, |known| {
-            known.insert(release.id.clone(), Known { release: release.clone(), hold: Some(hold.into()) });
+            let hold = Some(hold.into());
+            known.insert(release.id.clone(), Known { release: release.clone(), hold, seen: None });
         })
     }
 
@@ -96,14 +97,15 @@ impl Releases {
         let cleared = self.store.clear_hold(fence, release).await;
         self.noted(cleared, |known| {
             if let Some(known) = known.get_mut(release) {
-                known.hold = None;
+                (known.hold, known.seen) = (None, None);
             }
         })
     }
 
     pub(crate) async fn discard(&self, fence: Fence, release: &ReleaseId) -> Result<(), TargetError> {
         self.held.admit(fence)?;
-        let discarded = self.store.discard(fence, release).await;
+        let seen = self.lately().as_ref().and_then(|lately| lately.known.get(release)?.seen.clone());
+        let discarded = self.store.discard(fence, release, seen).await;
         self.noted(discarded, |known| {
             known.remove(release);
         })

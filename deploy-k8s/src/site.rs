@@ -324,7 +324,7 @@ mod tests {
         let known = records.iter().map(|(held, beside)| {
             let release = identity::release(&"web".into(), (*held).into(), &json!({}));
             let hold = Hold::of(&before, held, &(*beside).into());
-            (release.id.clone(), Known { release, hold: Some(hold.text()) })
+            (release.id.clone(), Known { release, hold: Some(hold.text()), seen: None })
         });
         let service = |pin: &Option<&str>| {
             let mut service = json!({ "metadata": {}, "spec": { "selector": { "app": "web" } } });

@@ -1,5 +1,8 @@
 use super::clock;
-use deploy_core::{model::Fence, target::TargetError};
+use deploy_core::{
+    model::{DeploymentId, Fence},
+    target::TargetError,
+};
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -8,7 +11,11 @@ use std::{
 /// What this deployer knows of its own lease. A process that was frozen and woke up late finds here, before it writes, that
 /// its time is over; what it knows nothing of is left to the API server, which compares fences.
 #[derive(Debug, Default)]
-pub(crate) struct Held(Mutex<Standing>);
+pub(crate) struct Held {
+    standing: Mutex<Standing>,
+    /// The deployments as they were listed under a lease: while it is ours nobody else begins one.
+    deployments: Mutex<Option<(Fence, Vec<DeploymentId>)>>,
+}
 
 #[derive(Debug, Default)]
 struct Standing {
@@ -64,8 +71,25 @@ impl Held {
         self.standing().newest
     }
 
+    /// The deployments there are, where they were listed under the lease that is ours now.
+    pub(super) fn deployments(&self) -> Option<Vec<DeploymentId>> {
+        let ours = self.ours()?;
+        let listed = self.deployments.lock().unwrap_or_else(PoisonError::into_inner);
+        listed.as_ref().filter(|(fence, _)| *fence == ours).map(|(_, listed)| listed.clone())
+    }
+
+    /// They were listed after the lease of that fence was taken.
+    pub(super) fn listed(&self, fence: Fence, deployments: Vec<DeploymentId>) {
+        *self.deployments.lock().unwrap_or_else(PoisonError::into_inner) = Some((fence, deployments));
+    }
+
+    /// One more begins, or may have begun.
+    pub(super) fn unlisted(&self) {
+        *self.deployments.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,6 +111,20 @@ mod tests {
         held.saw(Fence(4));
         let late = held.admit_at(Fence(3), at(15));
         assert!(matches!(late, Err(TargetError::Fenced { ours: Fence(3), newest: Fence(4) })));
+    }
+
+    #[test]
+    fn what_was_listed_under_another_lease_is_not_known() {
+        let held = Held::default();
+        held.listed(Fence(3), vec![DeploymentId(1)]);
+        assert_eq!(held.deployments(), None);
+        held.hold(Fence(3), Duration::MAX);
+        assert_eq!(held.deployments(), Some(vec![DeploymentId(1)]));
+        held.unlisted();
+        assert_eq!(held.deployments(), None);
+        held.listed(Fence(3), Vec::new());
+        held.hold(Fence(4), Duration::MAX);
+        assert_eq!(held.deployments(), None);
     }
 
     #[test]

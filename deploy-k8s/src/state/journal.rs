@@ -11,7 +11,7 @@ use crate::{
 use async_trait::async_trait;
 use deploy_core::{
     journal::{Journal, JournalError, LineError, Record, read_line, write_line},
-    model::{DeploymentId, Event, Fence},
+    model::{DeploymentId, Event},
     target::TargetError,
 };
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -34,8 +34,6 @@ pub(crate) struct KubeJournal {
     held: Arc<Held>,
     /// The one that was written last, so that nothing is read before the next append. Empty after a failure.
     open: Mutex<Option<Open>>,
-    /// The deployments as they were listed under a lease: while it is ours nobody else begins one.
-    listed: Mutex<Option<(Fence, Vec<DeploymentId>)>>,
 }
 
 /// A journal as the next record finds it.
@@ -83,15 +81,11 @@ enum Unfit {
 
 impl KubeJournal {
     pub(crate) fn new(api: Api, held: Arc<Held>) -> Self {
-        Self { api, held, open: Mutex::default(), listed: Mutex::default() }
+        Self { api, held, open: Mutex::default() }
     }
 
     fn open(&self) -> MutexGuard<'_, Option<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn listed(&self) -> MutexGuard<'_, Option<(Fence, Vec<DeploymentId>)>> {
-        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn write(&self, entry: &Entry<'_>, before: Before) -> Result<Open, Miss> {
@@ -110,7 +104,7 @@ impl KubeJournal {
 
     async fn begin(&self, entry: &Entry<'_>, part: usize) -> Result<Open, Miss> {
         let head = entry.head();
-        *self.listed() = None;
+        self.held.unlisted();
         self.api.create(&parts::part(entry.deployment, part, head, &entry.lines)).await?;
         Ok(Open { deployment: entry.deployment, part, head, size: entry.size() })
     }
@@ -234,14 +228,12 @@ impl Journal for KubeJournal {
     }
 
     async fn deployments(&self) -> Result<Vec<DeploymentId>, JournalError> {
-        let ours = self.held.ours();
-        if let Some((fence, listed)) = &*self.listed()
-            && Some(*fence) == ours
-        {
-            return Ok(listed.clone());
+        if let Some(listed) = self.held.deployments() {
+            return Ok(listed);
         }
+        let ours = self.held.ours();
         let listed = Journals::list(&self.api).await.map_err(unreachable)?.deployments();
-        *self.listed() = ours.map(|fence| (fence, listed.clone()));
+        ours.into_iter().for_each(|fence| self.held.listed(fence, listed.clone()));
         Ok(listed)
     }
 

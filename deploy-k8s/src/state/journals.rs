@@ -40,11 +40,8 @@ impl Journals {
 
     /// Puts the fence on the newest journal, so that late records of whoever wrote there are refused. One that has ended
     /// takes no more records anyway.
-    pub(super) async fn stamp(api: &Api, listed: Option<Self>, fence: Fence) -> Result<(), CallError> {
-        let mut listed = match listed {
-            Some(listed) => listed,
-            None => Self::list(api).await?,
-        };
+    pub(super) async fn stamp(mut self, api: &Api, fence: Fence) -> Result<(), CallError> {
+        let listed = &mut self;
         for left in (0..TRIES).rev() {
             let Some((deployment, number, head)) = listed.open_to(fence) else { break };
             let stamped = Head { fence, ..head };
@@ -54,7 +51,7 @@ impl Journals {
                 Ok(_) => break,
                 // one more record, or somebody cleared it away
                 Err(error) if left > 0 && (error.is_stale() || error.code() == Some(404)) => {
-                    listed = Self::list(api).await?;
+                    *listed = Self::list(api).await?;
                 }
                 Err(error) => return Err(error),
             }

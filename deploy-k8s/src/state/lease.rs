@@ -218,7 +218,21 @@ impl Lease for KubeLease {
             };
             self.held.hold(fence, sent + self.ttl());
             *self.memory() = Memory { ours: Some((fence, holder.to_owned())), seen: None };
-            if let Err(error) = Journals::stamp(&self.api, journals, fence).await {
+            let stamped = async {
+                let journals = match journals {
+                    Some(journals) => journals,
+                    None => {
+                        let journals = Journals::list(&self.api).await?;
+                        // after another end a late record of the last holder's may come yet
+                        if before == LeaseEnd::Freed {
+                            self.held.listed(fence, journals.deployments());
+                        }
+                        journals
+                    }
+                };
+                journals.stamp(&self.api, fence).await
+            };
+            if let Err(error) = stamped.await {
                 // what wasn't given back before isn't given back now either: it ends by itself, and whoever is next adopts
                 if before == LeaseEnd::Freed {
                     let _ = self.free(fence).await;

@@ -57,8 +57,8 @@ pub(super) fn hold(metadata: &ObjectMeta) -> Option<String> {
 }
 
 /// The fence of whoever wrote last.
-pub(super) fn fence(secret: &Secret) -> Fence {
-    let fence = secret.metadata.annotations.as_ref().and_then(|all| all.get(FENCE)?.parse().ok());
+pub(super) fn fence(metadata: &ObjectMeta) -> Fence {
+    let fence = metadata.annotations.as_ref().and_then(|all| all.get(FENCE)?.parse().ok());
     Fence(fence.unwrap_or(0))
 }
 
@@ -111,7 +111,7 @@ mod tests {
         };
         let made = secret(Fence(3), &release, &Payload::new("{}"), Some("hold"));
         assert_eq!(super::release(&made.metadata), Some(release));
-        assert_eq!((fence(&made), hold(&made.metadata).as_deref()), (Fence(3), Some("hold")));
+        assert_eq!((fence(&made.metadata), hold(&made.metadata).as_deref()), (Fence(3), Some("hold")));
         assert!(payload(&made) == Some(Payload::new("{}")));
     }
 }

@@ -12,7 +12,10 @@ use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::me
 use kube::api::ListParams;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 use tokio::sync::OnceCell;
 
 /// How much a payload may be, in bytes. A Secret holds 1 MiB.
@@ -24,6 +27,8 @@ const NAMED: usize = 20;
 pub(crate) struct Store {
     api: Api,
     key: OnceCell<Key>,
+    /// The Secret that was asked for last by this name, if there is one.
+    loaded: Mutex<Option<(String, Option<Secret>)>>,
 }
 
 /// A release in the store.
@@ -32,11 +37,27 @@ pub(crate) struct Known {
     pub(crate) release: Release,
     /// What was written when it was held beside the next one.
     pub(crate) hold: Option<String>,
+    /// As it was listed; none since we wrote to it.
+    pub(crate) seen: Option<Seen>,
+}
+
+/// A Secret as it was seen: whoever changes it makes it another.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    version: Option<String>,
+    /// Of whoever wrote it.
+    fence: Fence,
+}
+
+impl Seen {
+    fn of(metadata: &ObjectMeta) -> Self {
+        Self { version: metadata.resource_version.clone(), fence: secret::fence(metadata) }
+    }
 }
 
 impl Store {
     pub(crate) fn new(api: Api) -> Self {
-        Self { api, key: OnceCell::new() }
+        Self { api, key: OnceCell::new(), loaded: Mutex::default() }
     }
 
     /// The namespace's key, made when it is asked for first.
@@ -105,26 +126,44 @@ impl Store {
         let known = found.into_iter().filter_map(|one| {
             let (release, hold) = (secret::release(&one.metadata)?, secret::hold(&one.metadata));
             let is_asked_for = services.is_none_or(|some| some.contains(&release.service));
-            is_asked_for.then(|| (release.id.clone(), Known { release, hold }))
+            let seen = Some(Seen::of(&one.metadata)).filter(|seen| seen.version.is_some());
+            is_asked_for.then(|| (release.id.clone(), Known { release, hold, seen }))
         });
         Ok(known.collect())
     }
 
     /// A release's payload, if it is there.
     pub(crate) async fn load(&self, id: &ReleaseId) -> Result<Option<Payload>, TargetError> {
-        let Some(found) = self.api.get::<Secret>(&names::release(id)).await? else { return Ok(None) };
+        let found = self.api.get::<Secret>(&names::release(id)).await?;
+        *self.loaded() = Some((names::release(id), found.clone()));
+        let Some(found) = found else { return Ok(None) };
         let damaged = || TargetError::Rejected {
             why: format!("expected the configuration of {id} in its Secret, but found none; deploy it again"),
         };
         secret::payload(&found).map(Some).ok_or_else(damaged)
     }
 
-    /// Puts a payload into the store, in place of another one; one request where the release is new.
+    /// Puts a payload into the store, in place of another one; one request where the release is new, or was loaded just
+    /// before.
     pub(crate) async fn store(&self, fence: Fence, release: &Release, payload: &Payload) -> Result<(), TargetError> {
-        self.put(fence, release, payload, None, None).await
+        let found = self.take_loaded(fence, &names::release(&release.id)).flatten();
+        self.put(fence, release, payload, None, found).await
     }
 
-    /// Notes what a release was before it was held, with its payload where it isn't there: two requests.
+    fn loaded(&self) -> MutexGuard<'_, Option<(String, Option<Secret>)>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A Secret as it was loaded, if it was the last one; where it has changed since, a write of what it is to be under this
+    /// fence misses. Not one that might be so already: then nothing would be written, and nobody would notice.
+    fn take_loaded(&self, fence: Fence, name: &str) -> Option<Option<Secret>> {
+        let (_, found) = self.loaded().take().filter(|(loaded, _)| loaded == name)?;
+        let is_older = found.as_ref().is_none_or(|found| secret::fence(&found.metadata) != fence);
+        is_older.then_some(found)
+    }
+
+    /// Notes what a release was before it was held, with its payload where it isn't there: one request where it was loaded
+    /// just before, else two. One that has changed since is read anew.
     pub(crate) async fn set_hold(
         &self,
         fence: Fence,
@@ -132,7 +171,11 @@ impl Store {
         payload: &Payload,
         hold: &str,
     ) -> Result<(), TargetError> {
-        let found = self.api.get(&names::release(&release.id)).await?;
+        let name = names::release(&release.id);
+        let found = match self.take_loaded(fence, &name) {
+            Some(found) => found,
+            None => self.api.get(&name).await?,
+        };
         self.put(fence, release, payload, Some(hold), found).await
     }
 
@@ -199,14 +242,25 @@ impl Store {
         Err(last.map_or_else(|| changes(&name), TargetError::from))
     }
 
-    /// Takes a release out of the store; it may be gone already.
-    pub(crate) async fn discard(&self, fence: Fence, id: &ReleaseId) -> Result<(), TargetError> {
+    /// Takes a release out of the store; it may be gone already. One request where it is as it was seen, else two.
+    pub(crate) async fn discard(
+        &self,
+        fence: Fence,
+        id: &ReleaseId,
+        mut seen: Option<Seen>,
+    ) -> Result<(), TargetError> {
         let name = names::release(id);
         let mut last = None;
         for _ in 0..TRIES {
-            let Some(found) = self.api.get::<Secret>(&name).await? else { return Ok(()) };
-            admit(fence, &found)?;
-            match self.api.delete::<Secret>(&name, found.metadata.resource_version).await {
+            let now = match seen.take() {
+                Some(seen) => seen,
+                None => match self.api.get::<Secret>(&name).await? {
+                    Some(found) => Seen::of(&found.metadata),
+                    None => return Ok(()),
+                },
+            };
+            admit(fence, now.fence)?;
+            match self.api.delete::<Secret>(&name, now.version).await {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_stale() => last = Some(error),
                 Err(error) => return Err(error.into()),
@@ -217,7 +271,7 @@ impl Store {
 
     /// Makes a Secret another one, unless it has changed since it was read.
     async fn change(&self, fence: Fence, found: &Secret, wanted: Secret) -> Result<Result<(), CallError>, TargetError> {
-        admit(fence, found)?;
+        admit(fence, secret::fence(&found.metadata))?;
         if *found == wanted {
             return Ok(Ok(()));
         }
@@ -242,8 +296,7 @@ fn merged(found: &Secret, wanted: &Secret) -> Secret {
 }
 
 /// Refuses what an older deployer writes.
-fn admit(ours: Fence, found: &Secret) -> Result<(), TargetError> {
-    let newest = secret::fence(found);
+fn admit(ours: Fence, newest: Fence) -> Result<(), TargetError> {
     if newest > ours { Err(TargetError::Fenced { ours, newest }) } else { Ok(()) }
 }
 

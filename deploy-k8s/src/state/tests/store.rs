@@ -54,15 +54,49 @@ fn payloads_are_stored_and_discarded() {
         assert!(is_fenced(store.store(Fence(1), &web, &payload("late")).await));
         assert!(is_fenced(store.set_hold(Fence(1), &web, &payload("late"), "late").await));
         assert!(is_fenced(store.clear_hold(Fence(1), &web.id).await));
-        assert!(is_fenced(store.discard(Fence(1), &web.id).await));
+        assert!(is_fenced(store.discard(Fence(1), &web.id, None).await));
         assert!(is_stored(&store, &web, "two").await);
         let large = store.store(Fence(2), &web, &Payload::new("x".repeat(1_000_001))).await;
         assert!(matches!(large, Err(TargetError::Rejected { .. })), "{large:?}");
         store.store(Fence(2), &web, &Payload::new("x".repeat(1_000_000))).await.unwrap();
         for _ in 0..2 {
-            store.discard(Fence(2), &web.id).await.unwrap();
+            store.discard(Fence(2), &web.id, None).await.unwrap();
             assert!(store.load(&web.id).await.unwrap().is_none());
         }
+    });
+}
+
+#[test]
+fn what_was_loaded_before_it_changed_is_written_all_the_same() {
+    on_cluster("loaded", async |api| {
+        let (store, other, web) = (Store::new(api.clone()), Store::new(api.clone()), release("web", "00ff"));
+        // loaded as absent, and then it is there
+        assert!(store.load(&web.id).await.unwrap().is_none());
+        other.store(Fence(1), &web, &payload("one")).await.unwrap();
+        store.store(Fence(1), &web, &payload("one")).await.unwrap();
+        for fence in [Fence(1), Fence(2)] {
+            // loaded as it is to be, and then it is gone
+            assert!(store.load(&web.id).await.unwrap().is_some());
+            other.discard(Fence(2), &web.id, None).await.unwrap();
+            store.store(fence, &web, &payload("one")).await.unwrap();
+            assert!(is_stored(&other, &web, "one").await);
+            // loaded, and then it is another
+            assert!(store.load(&web.id).await.unwrap().is_some());
+            let edit = JsonPatch::new().set("/metadata/labels/theirs", "1");
+            api.patch::<Secret>(&names::release(&web.id), edit).await.unwrap();
+            store.set_hold(fence, &web, &payload("one"), "hold").await.unwrap();
+            assert_eq!(store.known(None).await.unwrap()[&web.id].hold.as_deref(), Some("hold"));
+            let left = api.get::<Secret>(&names::release(&web.id)).await.unwrap().unwrap();
+            assert!(left.metadata.labels.unwrap().contains_key("theirs"));
+        }
+        // listed, and then it is another
+        let seen = || async { store.known(None).await.unwrap()[&web.id].seen.clone() };
+        let listed = seen().await;
+        other.clear_hold(Fence(3), &web.id).await.unwrap();
+        let late = store.discard(Fence(2), &web.id, listed).await;
+        assert!(matches!(late, Err(TargetError::Fenced { ours: Fence(2), newest: Fence(3) })), "{late:?}");
+        store.discard(Fence(3), &web.id, seen().await).await.unwrap();
+        assert!(other.load(&web.id).await.unwrap().is_none());
     });
 }
 
@@ -73,7 +107,7 @@ fn the_same_payload_under_a_newer_fence_keeps_late_writes_out() {
         let web = release("web", "00ff");
         store.store(Fence(1), &web, &payload("one")).await.unwrap();
         store.store(Fence(2), &web, &payload("one")).await.unwrap();
-        assert!(is_fenced(store.discard(Fence(1), &web.id).await));
+        assert!(is_fenced(store.discard(Fence(1), &web.id, None).await));
     });
 }
 
