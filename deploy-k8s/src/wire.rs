@@ -179,6 +179,33 @@ fn a_lease_is_ours_whose_answer_was_lost() {
 }
 
 #[test]
+fn the_oldest_journals_are_cleared_away_with_the_lease_taken_and_may_stay() {
+    for code in [200, 403] {
+        let say = move |asked: &Asked| match asked.method.as_str() {
+            "GET" if asked.path.contains("/configmaps") => {
+                let journal = |number: u32| json!({ "metadata": { "name": format!("deploy-journal-{number}"), "namespace": "shop" } });
+                Say::Json(200, list("ConfigMap", "1", &(1..=103).map(journal).collect::<Vec<_>>()))
+            }
+            "GET" => Say::Json(404, refusal(404, "NotFound")),
+            "DELETE" if code == 403 => Say::Json(403, refusal(403, "Forbidden")),
+            "DELETE" => Say::Json(200, json!({ "kind": "Status", "apiVersion": "v1", "metadata": {} })),
+            _ => Say::Json(201, asked.body.clone()),
+        };
+        let came = answered_by(say, async |api| {
+            let lease = KubeLease::new(api, Millis::from_secs(15), Arc::<Held>::default());
+            lease.take("ana").await.unwrap();
+        });
+        let deleted: Vec<_> = came.iter().filter(|asked| asked.method == "DELETE").collect();
+        assert!(
+            came.iter().position(|asked| asked.method == "POST") < came.iter().position(|one| one.method == "DELETE")
+        );
+        let names: Vec<_> = deleted.iter().filter_map(|asked| asked.path.rsplit('/').next()).collect();
+        let all = ["deploy-journal-2?", "deploy-journal-1?"];
+        assert_eq!(names, if code == 200 { &all[..] } else { &all[..1] });
+    }
+}
+
+#[test]
 fn a_server_that_asks_for_time_is_given_it() {
     let mut refused = false;
     let say = move |_: &Asked| match std::mem::replace(&mut refused, true) {

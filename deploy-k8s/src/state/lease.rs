@@ -219,17 +219,16 @@ impl Lease for KubeLease {
             self.held.hold(fence, sent + self.ttl());
             *self.memory() = Memory { ours: Some((fence, holder.to_owned())), seen: None };
             let stamped = async {
-                let journals = match journals {
-                    Some(journals) => journals,
-                    None => {
-                        let journals = Journals::list(&self.api).await?;
-                        // after another end a late record of the last holder's may come yet
-                        if before == LeaseEnd::Freed {
-                            self.held.listed(fence, journals.deployments());
-                        }
-                        journals
-                    }
+                let (mut journals, is_old) = match journals {
+                    // listed before the lease was ours
+                    Some(journals) => (journals, true),
+                    None => (Journals::list(&self.api).await?, false),
                 };
+                journals.clear(&self.api).await;
+                // after another end a late record of the last holder's may come yet
+                if !is_old && before == LeaseEnd::Freed {
+                    self.held.listed(fence, journals.deployments());
+                }
                 journals.stamp(&self.api, fence).await
             };
             if let Err(error) = stamped.await {
