@@ -159,6 +159,24 @@ fn a_configuration_is_found_whose_answer_was_lost() {
 }
 
 #[test]
+fn a_key_is_found_whose_answer_was_lost() {
+    let mut stored = Value::Null;
+    let say = move |asked: &Asked| match (asked.method.as_str(), stored.is_null()) {
+        ("POST", _) => {
+            stored = asked.body.clone();
+            Say::Nothing
+        }
+        (_, true) => Say::Json(404, refusal(404, "NotFound")),
+        (_, false) => Say::Json(200, stored.clone()),
+    };
+    let came = answered_by(say, async |api| {
+        Store::new(api).key().await.unwrap();
+    });
+    let asked: Vec<_> = came.iter().map(|asked| asked.method.as_str()).collect();
+    assert_eq!(asked, ["GET", "POST", "GET"]);
+}
+
+#[test]
 fn a_lease_is_ours_whose_answer_was_lost() {
     let mut taken = Value::Null;
     let say = move |asked: &Asked| match (asked.method.as_str(), taken.is_null()) {

@@ -88,6 +88,7 @@ impl Store {
     }
 
     async fn find_or_make_key(&self) -> Result<Key, TargetError> {
+        let mut last = None;
         for _ in 0..TRIES {
             if let Some(key) = self.find_key().await? {
                 return Ok(key);
@@ -100,12 +101,12 @@ impl Store {
             }
             match self.api.create(&key_secret(&key)).await {
                 Ok(_) => return Ok(Key(key)),
-                // somebody else made one
-                Err(error) if error.code() == Some(409) => {}
+                // somebody else made one, or ours is there and the answer was lost
+                Err(error) if matches!(error.code(), Some(409) | None) => last = Some(error),
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(changes("a key in the namespace"))
+        Err(last.map_or_else(|| changes("a key in the namespace"), TargetError::from))
     }
 
     /// Releases of these services, or all: one request, and no payload is sent.

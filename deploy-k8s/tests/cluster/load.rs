@@ -191,9 +191,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The body of one answer, on a connection of its own.
+/// The body of one answer, on a connection of its own. A node may lead it to nobody for ever.
 pub(crate) async fn ask(port: u16) -> io::Result<String> {
-    let (_, body) = exchange(&mut connect(port).await?, "close").await?;
+    let asked = async { exchange(&mut connect(port).await?, "close").await };
+    let (_, body) = timeout(ANSWER_BY, asked).await??;
     Ok(body)
 }
 

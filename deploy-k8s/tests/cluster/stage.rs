@@ -111,17 +111,26 @@ impl Stage {
         self.site.is_as_the_users(&self.before).await;
         let lease = self.site.ground.get("lease", "deploy").await;
         assert_eq!(lease["spec"]["holderIdentity"], "", "{lease}");
+        let journals = self.journals().await;
+        assert!(journals.iter().all(|head| head.ends_with("/ended")), "{journals:?}");
+    }
+
+    /// How far each journal goes: `…/ended` where its deployment has.
+    pub(crate) async fn journals(&self) -> Vec<String> {
         let journals = self.site.list("configmaps").await;
         let heads = journals.iter().map(|one| &one["metadata"]["annotations"]["deploy-rs.github.io/head"]);
-        for head in heads.filter_map(Value::as_str) {
-            assert!(head.ends_with("/ended"), "{head}");
-        }
+        heads.filter_map(Value::as_str).map(str::to_owned).collect()
     }
 }
 
-/// Which rounds of a loop are run: these or, where `CLUSTER_TEST_KILLS=all`, all until it ends.
+/// Which rounds of a loop are run: these or, where `CLUSTER_TEST_KILLS` says `all`, all until it ends; it may also name some:
+/// `20,21`.
 pub(crate) fn rounds(sample: &[u64]) -> Vec<u64> {
-    if is_thorough() { (1..200).collect() } else { sample.to_vec() }
+    match env::var("CLUSTER_TEST_KILLS").as_deref() {
+        Ok("all") => (1..200).collect(),
+        Ok(some) => some.split(',').map(|round| round.parse().unwrap()).collect(),
+        Err(_) => sample.to_vec(),
+    }
 }
 
 pub(crate) fn is_thorough() -> bool {
