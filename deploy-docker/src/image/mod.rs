@@ -16,7 +16,7 @@ mod reference;
 pub(crate) use build::{BuildJob, build};
 pub(crate) use builder::Builder;
 pub(crate) use facts::{ImageFacts, inspect, inspect_for};
-pub(crate) use own::{EXECUTABLE, own_image, program_image};
+pub(crate) use own::{EXECUTABLE, import_program, own_image, program_image};
 pub(crate) use platform::Platform;
 pub(crate) use pull::pull;
 use recipe::Recipe;

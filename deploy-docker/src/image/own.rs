@@ -26,6 +26,11 @@ pub(crate) async fn own_image(connection: &Connection) -> Result<String, TargetE
 
 /// The name of the image that holds an executable, named by its content, so that every build has an image of its own.
 pub(crate) async fn program_image(connection: &Connection, path: &Path) -> Result<String, TargetError> {
+    import_once(connection, read(connection, path).await?).await
+}
+
+/// An executable that the Engine can run.
+async fn read(connection: &Connection, path: &Path) -> Result<Vec<u8>, TargetError> {
     let here = format!("{}/{}", std::env::consts::OS, engine_arch(std::env::consts::ARCH));
     if here != connection.platform {
         let why = format!(
@@ -34,13 +39,23 @@ pub(crate) async fn program_image(connection: &Connection, path: &Path) -> Resul
         );
         return Err(TargetError::Rejected { why });
     }
-    let executable = tokio::fs::read(path).await.map_err(|error| TargetError::Rejected {
+    tokio::fs::read(path).await.map_err(|error| TargetError::Rejected {
         why: format!("expected to read {}, but: {error}; name an image that holds it instead", path.display()),
-    })?;
-    import(connection, executable).await
+    })
 }
 
-async fn import(connection: &Connection, executable: Vec<u8>) -> Result<String, TargetError> {
+/// Has the Engine take an executable as an image of its own, `repository:tag`.
+pub(crate) async fn import_program(
+    connection: &Connection,
+    path: &Path,
+    repository: &str,
+    tag: &str,
+) -> Result<(), TargetError> {
+    let executable = read(connection, path).await?;
+    import(connection, &executable, repository, tag).await
+}
+
+async fn import_once(connection: &Connection, executable: Vec<u8>) -> Result<String, TargetError> {
     let (executable, tag) = tokio::task::spawn_blocking(move || {
         let hash = Sha256::digest(&executable);
         let tag: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -49,23 +64,28 @@ async fn import(connection: &Connection, executable: Vec<u8>) -> Result<String, 
     .await
     .map_err(|error| TargetError::unreachable("this program's executable", error))?;
     let name = format!("deploy-proxy:{tag}");
-    let failed = |error| target_error(&format!("import the proxy's image {name}"), error);
+    let failed = |error| target_error(&format!("look for the proxy's image {name}"), error);
     if crate::error::if_there(connection.docker.inspect_image(&name).await).map_err(failed)?.is_some() {
         return Ok(name);
     }
-    let archive = archive(&executable).map_err(|error| TargetError::unreachable("this program's executable", error))?;
+    import(connection, &executable, "deploy-proxy", &tag).await?;
+    Ok(name)
+}
+
+async fn import(connection: &Connection, executable: &[u8], repository: &str, tag: &str) -> Result<(), TargetError> {
+    let archive = archive(executable).map_err(|error| TargetError::unreachable("this program's executable", error))?;
     let options = CreateImageOptions {
         from_src: Some("-".to_owned()),
-        repo: Some("deploy-proxy".to_owned()),
-        tag: Some(tag),
+        repo: Some(repository.to_owned()),
+        tag: Some(tag.to_owned()),
         ..CreateImageOptions::default()
     };
     // the Engine answers once it has all of it
     let sending = Duration::from_secs(archive.len() as u64 / SLOWEST);
     let docker = connection.patient(sending);
     let answers = docker.create_image(Some(options), Some(body_full(archive.into())), None);
-    answers.try_for_each(|_| async { Ok(()) }).await.map_err(failed)?;
-    Ok(name)
+    let failed = |error| target_error(&format!("import the image {repository}:{tag}"), error);
+    answers.try_for_each(|_| async { Ok(()) }).await.map_err(failed)
 }
 
 /// An image's root folder: the executable, and a folder for temporary files.
