@@ -7,6 +7,7 @@ use crate::{
     namespace::{Namespace, NamespaceOptions},
     objects::Kinds,
     patch::JsonPatch,
+    scratch::Scratch,
     shared::{ATTEMPTS, Change},
     state::{Held, KubeLease, Store},
     testing::fake::{Asked, Say, answered_by, list, refusal},
@@ -346,4 +347,33 @@ fn what_only_a_newer_server_knows_is_kept() {
             assert_eq!(paths, ["/metadata/resourceVersion", "/spec/paused", stamp]);
         },
     );
+}
+
+#[test]
+fn a_single_pod_that_will_not_run_is_told_with_the_clusters_words() {
+    let waits = |reason: &str, message: &str| {
+        let waiting = json!({ "state": { "waiting": { "reason": reason, "message": message } } });
+        let status = json!({ "name": "a", "ready": false, "restartCount": 0, "image": "i", "imageID": "" });
+        let status = [status, waiting].iter().flat_map(|part| part.as_object().unwrap().clone()).collect::<Value>();
+        json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "one", "resourceVersion": "2" },
+            "status": { "containerStatuses": [status] },
+        })
+    };
+    for (reason, message, words) in [
+        ("ErrImageNeverPull", "i is not present", "may not be pulled: i is not present"),
+        ("ContainerCreating", "a volume", "within 1 s: a: a volume"),
+    ] {
+        let pod = waits(reason, message);
+        let say = move |asked: &Asked| match asked.method.as_str() {
+            "POST" => Say::Json(201, pod.clone()),
+            _ if asked.path.contains("watch=true") => Say::Watch(Vec::new()),
+            _ => Say::Json(200, list("Pod", "2", std::slice::from_ref(&pod))),
+        };
+        answered_by(say, async |api| {
+            let one = json!({ "metadata": { "name": "one" }, "spec": { "containers": [] } });
+            let error = Scratch::of(api).start(&one, Duration::from_secs(1)).await.unwrap_err();
+            assert!(matches!(&error, TargetError::Rejected { why } if why.ends_with(words)), "{error}");
+        });
+    }
 }
