@@ -237,9 +237,13 @@ pub struct DemoArgs {
     /// Requests a second
     #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=5000))]
     pub rate: u32,
-    /// How the new version comes
-    #[arg(long, value_enum, default_value_t = StrategyName::Rolling, value_name = "STRATEGY")]
-    pub strategy: StrategyName,
+    /// How the new version comes. Default: rolling; blue-green on Kubernetes
+    #[arg(long, value_enum, value_name = "STRATEGY")]
+    pub strategy: Option<StrategyName>,
+    /// Kubernetes: an image that the nodes can pull, with this command at /deploy. Default: this executable, imported into
+    /// the local Docker Engine, where the nodes have its images
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
 }
 
 /// `deploy demo-app`.
@@ -265,6 +269,9 @@ pub struct DemoLoadArgs {
     /// A new connection for every request
     #[arg(long)]
     pub connection_per_request: bool,
+    /// Tell what was counted so far, this often, a line of JSON each
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub progress: Option<Millis>,
 }
 
 /// How the new release comes.

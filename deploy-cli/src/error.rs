@@ -60,11 +60,6 @@ pub enum CommandError {
     /// Child processes live as long as the demo does.
     #[error("expected `--target docker` or `--target kubernetes`, but found local; that is for `deploy demo` alone")]
     OnlyDemo,
-    /// The demo brings its own application, which a cluster can't have.
-    #[error(
-        "expected `--target docker` or `--target local`, but found kubernetes; `deploy demo` doesn't run on a cluster"
-    )]
-    NoDemo,
     /// No cluster answers.
     #[error("no cluster can be used")]
     Cluster(#[from] deploy_k8s::ConnectError),
@@ -223,7 +218,7 @@ impl CommandError {
             Self::Teardown(_) => Exit::Stopped,
             Self::Journal(_) | Self::Target(_) | Self::Lease(_) | Self::Signals(_) => Exit::Failed,
             Self::Compose(_) | Self::Folder(_) | Self::Input(_) | Self::NoInput => Exit::BadInput,
-            Self::IsForCluster { .. } | Self::MeaninglessFlag { .. } | Self::OnlyDemo | Self::NoDemo => Exit::BadInput,
+            Self::IsForCluster { .. } | Self::MeaninglessFlag { .. } | Self::OnlyDemo => Exit::BadInput,
             // a kind that the cluster doesn't know, a namespace that isn't there
             Self::PrepareObjects(deploy_k8s::PrepareError::Target(TargetError::Rejected { .. })) => Exit::BadInput,
             Self::Cluster(_) | Self::PrepareObjects(deploy_k8s::PrepareError::Target(_)) => Exit::Failed,

@@ -28,8 +28,16 @@ fn ends(command: &mut Command) -> (i32, String) {
 #[test]
 fn a_wrong_flag_is_bad_input() {
     let folder = tempfile::tempdir().unwrap();
-    for args in [&["up", "--nonsense"][..], &["rollout"], &[], &["up", "--bake", "soon"], &["plan", "--strategy", "x"]]
-    {
+    for args in [
+        &["up", "--nonsense"][..],
+        &["rollout"],
+        &[],
+        &["up", "--bake", "soon"],
+        &["plan", "--strategy", "x"],
+        &["demo", "--image", "x"],
+        &["demo", "--namespace", "x"],
+        &["demo", "--target", "kubernetes", "--namespace", "x"],
+    ] {
         let (status, said) = ends(deploy(folder.path()).args(args));
         assert_eq!(status, 2, "{args:?}: {said}");
     }

@@ -3,7 +3,7 @@ use crate::{
     CommandError, Exit,
     args::{DemoLoadArgs, Output},
     demo::{
-        load::{self, LoadConfig, Mode},
+        load::{self, Line, Load, LoadConfig, Mode},
         show::DemoError,
     },
     run::Signals,
@@ -31,11 +31,21 @@ pub async fn demo_load(args: &DemoLoadArgs, output: Output) -> Result<Exit, Comm
     tokio::select! {
         () = over => {}
         () = signals.next() => load.stop(),
+        () = tell(&load, args.progress) => {}
     }
     let report = load.report().await.map_err(DemoError::from)?;
     match output {
-        Output::Json => print_json(&report),
+        Output::Json => print_json(&Line::Report(report.clone())),
         Output::Text | Output::Plain => print(&format!("{report}\n"), output),
     }
     Ok(if report.lost_total() == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// Tells what was counted so far, again and again.
+async fn tell(load: &Load, every: Option<Millis>) {
+    let Some(every) = every else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(every.duration()).await;
+        print_json(&Line::Progress(load.progress()));
+    }
 }

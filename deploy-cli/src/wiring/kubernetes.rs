@@ -12,7 +12,10 @@ use deploy_k8s::{Cluster, ClusterOptions, Input, InputKind, Manifests, Namespace
 use std::sync::Arc;
 
 /// The cluster that the command line means, once it has answered.
-async fn cluster(globals: &Globals) -> Result<Cluster, CommandError> {
+///
+/// # Errors
+/// Where none answers.
+pub async fn cluster(globals: &Globals) -> Result<Cluster, CommandError> {
     let cluster = connect(globals).await?;
     cluster.answers().await?;
     Ok(cluster)
@@ -28,7 +31,8 @@ async fn connect(globals: &Globals) -> Result<Cluster, CommandError> {
     Ok(Cluster::connect(&options).await?)
 }
 
-fn open(cluster: &Cluster, name: &str, globals: &Globals) -> Namespace {
+/// A namespace by its name, used as the command line says.
+pub fn namespace(cluster: &Cluster, name: &str, globals: &Globals) -> Namespace {
     let usual = NamespaceOptions::default();
     let settle = globals.settle.map_or(usual.settle, Millis::duration);
     cluster.open(name, &NamespaceOptions { settle, ..usual })
@@ -55,9 +59,9 @@ pub(super) async fn prepare(globals: &Globals, smoke: &[SmokeCheck]) -> Result<W
     let names = deployments.map(|one| one.name());
     smoke.iter().try_for_each(|smoke| smoke.is_of(names.clone()))?;
     cluster.answers().await?;
-    let namespace = open(&cluster, manifests.namespace(), globals);
+    let namespace = namespace(&cluster, manifests.namespace(), globals);
     let prepared = namespace.prepare(&manifests).await.map_err(CommandError::PrepareObjects)?;
-    let place = place_of(manifests.namespace(), namespace);
+    let place = kubernetes(manifests.namespace(), namespace);
     Ok(Wanted { place, services: prepared.services, payloads: prepared.payloads, notes: prepared.notes })
 }
 
@@ -76,7 +80,7 @@ async fn meant(globals: &Globals) -> Result<(String, Namespace, String), Command
             (cluster, name)
         }
     };
-    let namespace = open(&cluster, &name, globals);
+    let namespace = namespace(&cluster, &name, globals);
     Ok((name, namespace, cluster.address().to_owned()))
 }
 
@@ -84,7 +88,7 @@ async fn meant(globals: &Globals) -> Result<(String, Namespace, String), Command
 pub(super) async fn place(globals: &Globals) -> Result<Place, CommandError> {
     let (name, namespace, address) = meant(globals).await?;
     match namespace.is_there().await? {
-        true => Ok(place_of(&name, namespace)),
+        true => Ok(kubernetes(&name, namespace)),
         false => Err(CommandError::NotDeployedThere { namespace: name, address }),
     }
 }
@@ -92,7 +96,7 @@ pub(super) async fn place(globals: &Globals) -> Result<Place, CommandError> {
 /// The namespace that a plan was made for.
 pub(super) async fn place_of_plan(globals: &Globals, home: &str) -> Result<Place, CommandError> {
     let name = globals.namespace.as_deref().unwrap_or(home);
-    Ok(place_of(name, open(&cluster(globals).await?, name, globals)))
+    Ok(kubernetes(name, namespace(&cluster(globals).await?, name, globals)))
 }
 
 /// As [`place`], for what takes everything away.
@@ -100,13 +104,14 @@ pub(super) async fn place_to_take_down(globals: &Globals, volumes: bool) -> Resu
     let (project, namespace, _) = meant(globals).await?;
     let data = namespace.data_volumes().await?;
     let place = match namespace.is_up(volumes).await? {
-        true => Some(place_of(&project, namespace)),
+        true => Some(kubernetes(&project, namespace)),
         false => None,
     };
     Ok(Down { project, place, data })
 }
 
-fn place_of(name: &str, namespace: Namespace) -> Place {
+/// A namespace of a cluster.
+pub fn kubernetes(name: &str, namespace: Namespace) -> Place {
     Place {
         project: name.into(),
         target: namespace.target(),

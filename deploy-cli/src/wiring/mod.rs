@@ -5,6 +5,7 @@ mod kubernetes;
 mod local;
 
 pub use docker::{docker, engine};
+pub use kubernetes::{cluster, kubernetes, namespace};
 pub use local::local;
 
 use crate::{

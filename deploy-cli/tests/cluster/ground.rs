@@ -1,35 +1,48 @@
 use assert_cmd::Command;
+use deploy_docker::{ConnectOptions, DockerHost};
+use deploy_k8s::{Cluster, ClusterOptions, Scratch};
 use std::{fs, path::Path, process};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
-/// A namespace of a real cluster and a folder for manifests; both are removed when this is dropped.
+/// The tag of this command's image.
+const TAG: &str = "test";
+
+/// A namespace of a real cluster, this command as an image on its nodes, and a folder for manifests; all are removed when this
+/// is dropped.
 pub(crate) struct Ground {
     namespace: String,
-    image: String,
     pub(crate) folder: TempDir,
+    scratch: Scratch,
+    engine: DockerHost,
+    runtime: Runtime,
 }
 
 impl Ground {
-    /// None, with a message, where `KUBECONFIG` names no cluster: there is nothing to test on.
+    /// None, with a message, where there is nothing to test on.
     pub(crate) fn new(name: &str) -> Option<Self> {
-        if std::env::var_os("KUBECONFIG").is_none_or(|path| path.is_empty()) {
-            let may_skip = std::env::var("DEPLOY_TEST_CLUSTER").as_deref() != Ok("required");
-            assert!(may_skip, "expected a cluster, but KUBECONFIG names none");
-            eprintln!("skipped, because KUBECONFIG names no cluster");
+        if !is_there() {
             return None;
         }
-        let ground = Self {
-            namespace: format!("dkcli-{name}-{}", process::id()),
-            image: image(),
-            folder: tempfile::tempdir().unwrap(),
-        };
-        kubectl(&["create", "namespace", &ground.namespace]);
+        let runtime = Runtime::new().unwrap();
+        let namespace = format!("dkcli-{name}-{}", process::id());
+        let (engine, scratch) = runtime.block_on(async {
+            let engine = DockerHost::connect(&ConnectOptions::from_env()).await.unwrap();
+            let scratch = Cluster::connect(&ClusterOptions::default()).await.unwrap().scratch(&namespace);
+            (engine, scratch)
+        });
+        let ground = Self { namespace, folder: tempfile::tempdir().unwrap(), scratch, engine, runtime };
+        ground.runtime.block_on(async {
+            let executable = Path::new(env!("CARGO_BIN_EXE_deploy"));
+            ground.engine.import_program(executable, &ground.namespace, TAG).await.unwrap();
+            ground.scratch.create().await.unwrap();
+        });
         Some(ground)
     }
 
     /// Writes a Deployment of the demo's application, with a Service in front of it.
     pub(crate) fn write(&self, file: &str, version: &str) {
-        let image = &self.image;
+        let image = image(&self.namespace);
         let text = format!(
             "\
 apiVersion: apps/v1
@@ -46,8 +59,8 @@ spec:
       - name: app
         image: {image}
         imagePullPolicy: IfNotPresent
-        args: [demo-app]
-        env: [{{ name: VERSION, value: '{version}' }}, {{ name: PORT, value: '8080' }}]
+        command: [/deploy, demo-app]
+        env: [{{ name: APP_VERSION, value: '{version}' }}]
         readinessProbe: {{ httpGet: {{ path: /healthz, port: 8080 }}, periodSeconds: 1 }}
 ---
 apiVersion: v1
@@ -68,15 +81,35 @@ spec:
 
     /// What of these kinds is there, by name.
     pub(crate) fn names(&self, kinds: &str) -> String {
-        kubectl(&["--namespace", &self.namespace, "get", kinds, "-o", "name"])
+        kubectl(&["--namespace", &self.namespace, "get", kinds, "--output", "name"])
     }
 }
 
 impl Drop for Ground {
     fn drop(&mut self) {
-        let _ =
-            process::Command::new("kubectl").args(["delete", "namespace", &self.namespace, "--wait=false"]).output();
+        let Self { scratch, engine, namespace, .. } = self;
+        self.runtime.block_on(async {
+            // a container that runs keeps its image
+            let _ = scratch.remove().await;
+            let _ = engine.discard_image(&image(namespace)).await;
+        });
     }
+}
+
+/// Whether `KUBECONFIG` names a cluster. Says so where it doesn't.
+pub(crate) fn is_there() -> bool {
+    let is_named = std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty());
+    if !is_named {
+        let may_skip = std::env::var("DEPLOY_TEST_CLUSTER").as_deref() != Ok("required");
+        assert!(may_skip, "expected a cluster, but KUBECONFIG names none");
+        eprintln!("skipped, because KUBECONFIG names no cluster");
+    }
+    is_named
+}
+
+/// This command as an image; the node's images are the local Engine's.
+fn image(namespace: &str) -> String {
+    format!("{namespace}:{TAG}")
 }
 
 /// The command's exit status on a cluster, and all that it said.
@@ -88,20 +121,8 @@ pub(crate) fn run(folder: &Path, args: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), said)
 }
 
-fn kubectl(args: &[&str]) -> String {
+pub(crate) fn kubectl(args: &[&str]) -> String {
     let output = process::Command::new("kubectl").args(args).output().unwrap();
     assert!(output.status.success(), "kubectl {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// This command as an image; the node's images are the local Engine's.
-fn image() -> String {
-    let name = format!("deploy-cli-demo:{}", process::id());
-    let folder = tempfile::tempdir().unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_deploy"), folder.path().join("deploy")).unwrap();
-    fs::write(folder.path().join("Dockerfile"), "FROM scratch\nCOPY deploy /deploy\nENTRYPOINT [\"/deploy\"]\n")
-        .unwrap();
-    let built = process::Command::new("docker").args(["build", "-q", "-t", &name]).arg(folder.path()).output().unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    name
 }

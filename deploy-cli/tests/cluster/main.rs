@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it can't go on")]
 
 mod bad_input;
+mod demo;
 mod deployments;
 mod ground;

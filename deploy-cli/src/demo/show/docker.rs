@@ -1,8 +1,9 @@
 use super::{
-    DemoError, Stage, Version,
-    stage::{INSTANCES, SERVICE, free_port},
+    DemoError, Stage, Traffic, Version,
+    stage::{INSTANCES, LEASE_WAIT, SERVICE, free_port},
+    traffic::from_here,
 };
-use crate::{CommandError, Place, wiring};
+use crate::{CommandError, Place, commands::tear_down, wiring};
 use async_trait::async_trait;
 use deploy_compose::{Loader, model::Project};
 use deploy_core::engine::Request;
@@ -41,6 +42,10 @@ impl DockerStage {
         Ok(Self { host, project, place, name, port, images })
     }
 
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
     /// The Compose file of a version, as a user would write it.
     fn compose(&self, version: Version) -> Result<Project, CommandError> {
         let environment: serde_json::Map<_, _> =
@@ -65,15 +70,11 @@ impl DockerStage {
 #[async_trait]
 impl Stage for DockerStage {
     fn told(&self) -> String {
-        format!("the Docker Engine at {}", self.host.address())
+        format!("the Docker Engine at {}; clients ask {}", self.host.address(), self.url())
     }
 
     fn place(&self) -> &Place {
         &self.place
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.port)
     }
 
     async fn request(&self, version: Version) -> Result<Request, CommandError> {
@@ -83,8 +84,14 @@ impl Stage for DockerStage {
         Ok(Request { services, payloads: prepared.payloads })
     }
 
-    async fn clear(&self) {
+    async fn load(&self, rate: u32) -> Result<Box<dyn Traffic>, DemoError> {
+        from_here(self.url(), rate)
+    }
+
+    async fn clear(&self) -> Result<(), CommandError> {
+        let down = tear_down(&self.place, LEASE_WAIT, true).await;
         remove(&self.host, &self.images).await;
+        down.map(drop)
     }
 }
 

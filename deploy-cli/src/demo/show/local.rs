@@ -1,8 +1,9 @@
 use super::{
-    DemoError, Stage, Version,
-    stage::{INSTANCES, SERVICE, free_port},
+    DemoError, Stage, Traffic, Version,
+    stage::{INSTANCES, LEASE_WAIT, SERVICE, free_port},
+    traffic::from_here,
 };
-use crate::{CommandError, Place, wiring};
+use crate::{CommandError, Place, commands::tear_down, wiring};
 use async_trait::async_trait;
 use deploy_core::engine::Request;
 use deploy_local::{Local, LocalOptions, LocalService};
@@ -34,20 +35,20 @@ impl LocalStage {
         let place = wiring::local("demo", Arc::clone(&local));
         Ok(Self { local, place, port: free_port()?, executable, _folder: folder })
     }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
 }
 
 #[async_trait]
 impl Stage for LocalStage {
     fn told(&self) -> String {
-        "child processes of this machine".into()
+        format!("child processes of this machine; clients ask {}", self.url())
     }
 
     fn place(&self) -> &Place {
         &self.place
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.port)
     }
 
     async fn request(&self, version: Version) -> Result<Request, CommandError> {
@@ -63,5 +64,11 @@ impl Stage for LocalStage {
         Ok(self.local.request(&[service]).map_err(DemoError::from)?)
     }
 
-    async fn clear(&self) {}
+    async fn load(&self, rate: u32) -> Result<Box<dyn Traffic>, DemoError> {
+        from_here(self.url(), rate)
+    }
+
+    async fn clear(&self) -> Result<(), CommandError> {
+        tear_down(&self.place, LEASE_WAIT, true).await.map(drop)
+    }
 }

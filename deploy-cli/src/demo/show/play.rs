@@ -1,9 +1,8 @@
-use super::{DemoError, Stage, Version, stage::INSTANCES};
+use super::{Stage, Traffic, Version, stage::INSTANCES};
 use crate::{
     CommandError, Exit,
     args::{DemoArgs, OnInterrupt, Output, RunArgs, StrategyName},
-    commands::tear_down,
-    demo::load::{self, Load, LoadConfig, Report},
+    demo::load::Report,
     run::{Conduct, Signals, Work},
 };
 use deploy_core::{model::Millis, strategy};
@@ -20,14 +19,31 @@ const AROUND: Duration = Duration::from_secs(1);
 /// # Errors
 /// What kept it from being played to its end.
 pub async fn play(stage: &dyn Stage, args: &DemoArgs, output: Output) -> Result<Exit, CommandError> {
-    let show = Show { stage, args, output };
-    let (told, url) = (stage.told(), stage.url());
-    say(output, &format!("A small service of {INSTANCES} instances, deployed to {told}; clients ask {url}."));
+    let strategy = args.strategy.unwrap_or_else(|| stage.strategy());
+    let show = Show { stage, strategy, rate: args.rate, output };
+    say(output, &format!("A small service of {INSTANCES} instances, deployed to {}.", stage.told()));
     let played = show.acts().await;
+    clear_up(stage, output, played).await
+}
+
+/// Clears a stage, and ends as what took place on it did.
+///
+/// # Errors
+/// What kept it from taking place, or else what couldn't be cleared.
+pub async fn clear_up(
+    stage: &dyn Stage,
+    output: Output,
+    played: Result<Exit, CommandError>,
+) -> Result<Exit, CommandError> {
     say(output, "\nClearing up.");
-    let cleared = show.clear().await;
-    let exit = played?;
-    cleared.map(|()| exit)
+    match (played, stage.clear().await) {
+        (played, Ok(())) => played,
+        (Ok(_), Err(error)) => Err(error),
+        (Err(first), Err(error)) => {
+            say(output, &format!("error: {}", error.explain()));
+            Err(first)
+        }
+    }
 }
 
 /// Lets time pass. True: a signal came.
@@ -41,21 +57,21 @@ async fn pause(time: Duration) -> Result<bool, CommandError> {
 
 struct Show<'a> {
     stage: &'a dyn Stage,
-    args: &'a DemoArgs,
+    strategy: StrategyName,
+    rate: u32,
     output: Output,
 }
 
 impl Show<'_> {
     async fn acts(&self) -> Result<Exit, CommandError> {
-        let [one, two, three] = Version::ALL;
+        let [one, two, three] = self.stage.versions();
         say(self.output, "\nVersion 1: the first deployment.");
         let first = self.up(one).await?;
         if first != Exit::Done {
             return Ok(first);
         }
-        let config = LoadConfig::new([self.stage.url()], self.args.rate);
-        let load = load::start(config).map_err(DemoError::from)?;
-        say(self.output, &format!("\nVersion 2, while {} requests a second are sent.", self.args.rate));
+        let traffic = self.stage.load(self.rate).await?;
+        say(self.output, &format!("\nVersion 2, while {} requests a second are sent.", self.rate));
         if pause(AROUND).await? {
             return Ok(Exit::Interrupted);
         }
@@ -63,34 +79,32 @@ impl Show<'_> {
         if second != Exit::Done {
             return Ok(second);
         }
-        self.so_far(&load);
-        say(self.output, "\nVersion 3, which gets sick 3 s after its start, when it has all the requests.");
+        self.so_far(&*traffic);
+        say(self.output, &format!("\nVersion 3, {}.", three.told));
         let third = self.up(three).await?;
         if third == Exit::Interrupted || pause(AROUND).await? {
             return Ok(Exit::Interrupted);
         }
-        load.stop();
-        let report = load.report().await.map_err(DemoError::from)?;
-        Ok(self.verdict(&report, third))
+        Ok(self.verdict(&traffic.end().await?, third))
     }
 
     async fn up(&self, version: Version) -> Result<Exit, CommandError> {
         let request = self.stage.request(version).await?;
-        let strategy = strategy::by_name(self.args.strategy.as_str()).unwrap_or(&strategy::Rolling);
+        let strategy = strategy::by_name(self.strategy.as_str()).unwrap_or(&strategy::Rolling);
         let run = RunArgs { on_interrupt: OnInterrupt::Back, lease_wait: Millis::from_secs(30) };
         Conduct::new(self.stage.place(), self.output, &run).run(Work::Deploy(&request, strategy)).await
     }
 
-    fn so_far(&self, load: &Load) {
-        let now = load.progress();
+    fn so_far(&self, traffic: &dyn Traffic) {
+        let now = traffic.progress();
         say(self.output, &format!("Requests so far: {} sent, {} lost.", now.sent, now.lost_total()));
     }
 
     /// What the load generator counted, and whether all went as it should.
     fn verdict(&self, report: &Report, third: Exit) -> Exit {
         let lost = report.lost_total();
-        let gap_is_expected = self.args.strategy == StrategyName::Recreate;
-        let exit = match third == Exit::TakenBack && (lost == 0 || gap_is_expected) {
+        let excuse = self.stage.excuse(self.strategy);
+        let exit = match third == Exit::TakenBack && (lost == 0 || excuse.is_some()) {
             true => Exit::Done,
             false => Exit::Failed,
         };
@@ -105,18 +119,12 @@ impl Show<'_> {
             say(self.output, "Version 3 should have been taken back, but wasn't: please report this.");
         } else if lost == 0 {
             say(self.output, &format!("{} requests sent, 0 lost: nobody noticed.", report.sent));
-        } else if gap_is_expected {
-            say(self.output, &format!("{} requests sent, {lost} lost: recreate has a gap.", report.sent));
+        } else if let Some(excuse) = excuse {
+            say(self.output, &format!("{} requests sent, {lost} lost: {excuse}.", report.sent));
         } else {
             say(self.output, &format!("{} requests sent, {lost} lost: please report this.", report.sent));
         }
         exit
-    }
-
-    async fn clear(&self) -> Result<(), CommandError> {
-        let down = tear_down(self.stage.place(), Millis::from_secs(30), true).await;
-        self.stage.clear().await;
-        down.map(drop)
     }
 }
 

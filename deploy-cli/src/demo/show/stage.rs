@@ -1,4 +1,5 @@
-use crate::{CommandError, Place};
+use super::{DemoError, Traffic};
+use crate::{CommandError, Place, args::StrategyName};
 use async_trait::async_trait;
 use deploy_core::{engine::Request, model::Millis};
 use std::net::{Ipv4Addr, TcpListener};
@@ -7,6 +8,8 @@ use std::net::{Ipv4Addr, TcpListener};
 pub(super) const INSTANCES: u32 = 2;
 /// The service's name.
 pub(super) const SERVICE: &str = "web";
+/// How long somebody else's deployment is waited for before everything is taken away.
+pub(super) const LEASE_WAIT: Millis = Millis::from_secs(30);
 
 /// A version of the demo's service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub struct Version {
     pub name: &'static str,
     /// What goes wrong with it, as `APP_FAIL` has it; empty: nothing.
     pub fault: &'static str,
+    /// What goes wrong with it, for people.
+    pub told: &'static str,
     /// How long it is watched before the old one leaves.
     pub bake: Millis,
 }
@@ -22,10 +27,15 @@ pub struct Version {
 impl Version {
     /// The three that are shown.
     pub const ALL: [Self; 3] = [
-        Self { name: "v1", fault: "", bake: Millis::ZERO },
-        Self { name: "v2", fault: "", bake: Millis::from_secs(2) },
+        Self { name: "v1", fault: "", told: "", bake: Millis::ZERO },
+        Self { name: "v2", fault: "", told: "", bake: Millis::from_secs(2) },
         // healthy for long enough to get all the traffic
-        Self { name: "v3", fault: "unhealthy-after:3000", bake: Millis::from_secs(8) },
+        Self {
+            name: "v3",
+            fault: "unhealthy-after:3000",
+            told: "which gets sick 3 s after its start, when it has all the requests",
+            bake: Millis::from_secs(8),
+        },
     ];
 
     /// The application's environment: some milliseconds to start, some for each request, as real ones need.
@@ -37,20 +47,35 @@ impl Version {
 /// Where the demonstration takes place.
 #[async_trait]
 pub trait Stage: Send + Sync {
-    /// Where it is, for people: `the Docker Engine at …`.
+    /// Where it is, and whom clients ask, for people: `the Docker Engine at …; clients ask …`.
     fn told(&self) -> String;
 
     /// What the engine works on.
     fn place(&self) -> &Place;
 
-    /// The address that clients ask.
-    fn url(&self) -> String;
+    /// The versions that are shown here.
+    fn versions(&self) -> [Version; 3] {
+        Version::ALL
+    }
+
+    /// How they come unless it is said.
+    fn strategy(&self) -> StrategyName {
+        StrategyName::default()
+    }
+
+    /// Why requests may be lost by a strategy; none where no request may.
+    fn excuse(&self, strategy: StrategyName) -> Option<&'static str> {
+        (strategy == StrategyName::Recreate).then_some("recreate has a gap")
+    }
 
     /// What the engine is asked for so that a version runs.
     async fn request(&self, version: Version) -> Result<Request, CommandError>;
 
-    /// Takes everything away that is left of it beside the project itself.
-    async fn clear(&self);
+    /// Begins to send so many requests a second.
+    async fn load(&self, rate: u32) -> Result<Box<dyn Traffic>, DemoError>;
+
+    /// Takes everything away, whatever has become of it.
+    async fn clear(&self) -> Result<(), CommandError>;
 }
 
 /// A port of this machine that nobody listens on just now.
