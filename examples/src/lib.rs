@@ -1,7 +1,8 @@
 //! A library user's first programs.
 //!
-//! `cargo run -p deploy-examples --example compose`, in a folder with a Compose file, deploys that file on the Docker Engine:
-//! 37 lines, in `examples/compose.rs`.
+//! `cargo run -p deploy-examples --example deploy`, in a folder with a Compose file, deploys that file on the Docker Engine;
+//! with `-- app.yaml` at its end it deploys these manifests on the cluster. 38 lines, in `examples/deploy.rs`, of which ten
+//! are a target's own.
 //!
 //! [`StaticSite`] is a target in one file: a folder of releases, and a symbolic link to the one that is served. Its lease
 //! and journal, [`FolderLease`] and [`FolderJournal`], do for any target whose state lies in a folder of this machine.
