@@ -1,7 +1,12 @@
 use assert_cmd::Command;
 use deploy_docker::{ConnectOptions, DockerHost};
 use deploy_k8s::{Cluster, ClusterOptions, Scratch};
-use std::{fs, path::Path, process};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{self, Stdio},
+};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -11,7 +16,7 @@ const TAG: &str = "test";
 /// A namespace of a real cluster, this command as an image on its nodes, and a folder for manifests; all are removed when this
 /// is dropped.
 pub(crate) struct Ground {
-    namespace: String,
+    pub(crate) namespace: String,
     pub(crate) folder: TempDir,
     scratch: Scratch,
     engine: DockerHost,
@@ -79,9 +84,53 @@ spec:
         run(self.folder.path(), &[args, &["--namespace", &self.namespace]].concat())
     }
 
+    /// Starts a deployment, and kills the deployer as soon as it says that.
+    pub(crate) fn killed_at(&self, args: &[&str], words: &str) {
+        let mut command = process::Command::new(env!("CARGO_BIN_EXE_deploy"));
+        command
+            .current_dir(self.folder.path())
+            .env("DEPLOY_TARGET", "kubernetes")
+            .args(["--output", "plain"])
+            .args(args);
+        command.args(["--namespace", &self.namespace]).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut told = String::new();
+        for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+            let line = line.unwrap();
+            if line.contains(words) {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                return;
+            }
+            told.push_str(&line);
+            told.push('\n');
+        }
+        panic!("expected {words}, but found {:?}: {told}", child.wait());
+    }
+
+    /// What `kubectl` prints in this namespace.
+    pub(crate) fn kubectl(&self, args: &[&str]) -> String {
+        kubectl(&[&["--namespace", &self.namespace], args].concat())
+    }
+
+    /// What a script of a person prints whose context means this namespace.
+    pub(crate) fn sh(&self, script: &str) -> String {
+        let config = self.folder.path().join("kubeconfig");
+        if !config.exists() {
+            fs::write(&config, kubectl(&["config", "view", "--raw", "--flatten"])).unwrap();
+            let path = config.to_str().unwrap();
+            kubectl(&["--kubeconfig", path, "config", "set-context", "--current", "--namespace", &self.namespace]);
+        }
+        let mut command = process::Command::new("sh");
+        let output = command.args(["-euc", script]).env("KUBECONFIG", &config).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert!(output.status.success(), "{script}\n{said}");
+        said
+    }
+
     /// What of these kinds is there, by name.
     pub(crate) fn names(&self, kinds: &str) -> String {
-        kubectl(&["--namespace", &self.namespace, "get", kinds, "--output", "name"])
+        self.kubectl(&["get", kinds, "--output", "name"])
     }
 }
 

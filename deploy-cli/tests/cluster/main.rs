@@ -6,3 +6,4 @@ mod bad_input;
 mod demo;
 mod deployments;
 mod ground;
+mod leaving;
