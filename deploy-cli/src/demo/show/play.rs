@@ -82,7 +82,11 @@ impl Show<'_> {
         self.so_far(&*traffic);
         say(self.output, &format!("\nVersion 3, {}.", three.told));
         let third = self.up(three).await?;
-        if third == Exit::Interrupted || pause(AROUND).await? {
+        if third == Exit::Interrupted {
+            return Ok(third);
+        }
+        say(self.output, &format!("`deploy up` ends with exit status {} then: {}.", third.status(), third.meaning()));
+        if pause(AROUND).await? {
             return Ok(Exit::Interrupted);
         }
         Ok(self.verdict(&traffic.end().await?, third))
