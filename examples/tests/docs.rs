@@ -94,7 +94,7 @@ fn sources(folder: &Path, found: &mut String) {
 #[test]
 fn every_test_that_the_page_of_faults_names_is_there() {
     let mut found = String::new();
-    for package in ["deploy-core", "deploy-proxy", "deploy-docker", "deploy-local", "deploy-cli"] {
+    for package in ["deploy-core", "deploy-proxy", "deploy-docker", "deploy-k8s", "deploy-local", "deploy-cli"] {
         for folder in ["src", "tests"] {
             sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(package).join(folder), &mut found);
         }
