@@ -85,6 +85,15 @@ impl Kinds {
 }
 
 impl Resolved {
+    /// What its objects are called on the way to them: `deployments`.
+    pub(crate) fn plural(&self) -> &str {
+        &self.resource.plural
+    }
+
+    pub(crate) fn is_namespaced(&self) -> bool {
+        self.is_namespaced
+    }
+
     /// The way to its objects.
     pub(crate) fn of(&self, api: &Api) -> kube::Api<DynamicObject> {
         match self.is_namespaced {

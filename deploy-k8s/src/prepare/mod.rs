@@ -5,6 +5,8 @@ mod references;
 mod service;
 mod versioned;
 
+pub(crate) use references::looked_for;
+
 use crate::{
     api::CallError,
     manifest::{Manifest, Manifests, is_cluster_wide, merge::last_applied, order::sort_to_apply},
@@ -87,7 +89,8 @@ pub enum PrepareError {
 
 impl Namespace {
     /// What an engine is asked so that this input runs. The server is asked what it would make of each Deployment; nothing
-    /// is changed, but that the namespace gets the key of the releases' names.
+    /// is changed, but that the namespace gets the key of the releases' names. Whether the deployment will be allowed what it
+    /// needs is asked by [`Namespace::may`], before this.
     ///
     /// # Errors
     /// [`PrepareError`].

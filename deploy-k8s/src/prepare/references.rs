@@ -79,6 +79,22 @@ pub(super) fn references(template: &Value) -> Vec<Reference> {
     found.references
 }
 
+/// The kinds of what an input's Deployments need and it doesn't bring: that is looked for in the namespace.
+pub(crate) fn looked_for(input: &[Manifest]) -> BTreeSet<&'static str> {
+    let deployments = input.iter().filter(|one| one.group() == "apps" && one.kind() == "Deployment");
+    deployments.flat_map(|one| not_given(one, input)).map(|one| one.kind).collect()
+}
+
+/// What a Deployment's pods need and the input doesn't bring.
+fn not_given(manifest: &Manifest, input: &[Manifest]) -> Vec<Reference> {
+    let mut references = references(&manifest.object()["spec"]["template"]);
+    // every namespace gets one of this name, if not at once
+    let is_default = |one: &Reference| one.kind == "ServiceAccount" && one.name == "default";
+    references
+        .retain(|one| one.need != Need::May && !is_default(one) && !input.iter().any(|given| one.comes_with(given)));
+    references
+}
+
 fn says(value: &Value, name: &str) -> bool {
     match value {
         Value::String(text) => text == name,
@@ -149,12 +165,7 @@ impl Shared {
         manifest: &Manifest,
         input: &[Manifest],
     ) -> Result<Vec<String>, PrepareError> {
-        let mut references = references(&manifest.object()["spec"]["template"]);
-        // every namespace gets one of this name, if not at once
-        let is_default = |one: &Reference| one.kind == "ServiceAccount" && one.name == "default";
-        references.retain(|one| {
-            one.need != Need::May && !is_default(one) && !input.iter().any(|given| one.comes_with(given))
-        });
+        let references = not_given(manifest, input);
         let named: BTreeSet<_> = references.iter().map(|one| (one.kind, one.name.as_str())).collect();
         let looks = named.into_iter().map(async |(kind, name)| {
             Ok::<_, TargetError>((!self.is_there(kind, name).await?).then_some((kind, name)))

@@ -6,6 +6,7 @@ use deploy_core::{
     model::{End, ServiceName},
     strategy::{BlueGreen, Rolling, Strategy},
 };
+use deploy_k8s::Permissions;
 use futures_util::future::join_all;
 use std::time::Instant;
 
@@ -29,7 +30,9 @@ async fn a_deployment_of_four_pods_costs_few_requests() {
     for (version, strategy) in strategies {
         counting.take();
         let namespace = site.open().await;
-        let prepared = namespace.prepare(&site.read(&Web { version, ..Web::default() }).await).await.unwrap();
+        let manifests = site.read(&Web { version, ..Web::default() }).await;
+        namespace.may(&Permissions::of(&manifests)).await.unwrap();
+        let prepared = namespace.prepare(&manifests).await.unwrap();
         let prepare = counting.take();
         let request = Request { services: prepared.services, payloads: prepared.payloads };
         let engine = namespace.engine().build();
