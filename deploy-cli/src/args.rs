@@ -152,6 +152,8 @@ pub enum Command {
     Abort(RunArgs),
     /// Stop and remove everything of the project
     Down(DownArgs),
+    /// Print the Role that deploying these files to a cluster needs, for `kubectl apply -f -`; asks no cluster
+    Rbac(RbacArgs),
     /// Show a deployment: version 1, then 2 under load, then a broken 3 that is taken back
     Demo(DemoArgs),
     /// Run the demo's application; its settings are in its environment
@@ -229,6 +231,14 @@ pub struct DownArgs {
     /// How long to wait while somebody else deploys
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5m")]
     pub lease_wait: Millis,
+}
+
+/// `deploy rbac`.
+#[derive(Debug, Args)]
+pub struct RbacArgs {
+    /// Smoke checks that `up` will be given: pods are reached through the API server then
+    #[arg(long, value_name = "SERVICE:PORT/PATH")]
+    pub smoke: Vec<SmokeCheck>,
 }
 
 /// `deploy demo`.

@@ -32,20 +32,22 @@ async fn run(cli: Cli) -> Result<Exit, CommandError> {
     let globals = cli.globals;
     let output = globals.output;
     let place = || wiring::place(&globals);
+    let to_change = || wiring::place_to_change(&globals);
     match &cli.command {
         Command::Up(args) => commands::up(&globals, args).await,
         Command::Plan(args) => commands::plan(&globals, args).await,
         Command::Status => commands::status(&place().await?, output).await,
         Command::History(args) => commands::history(&place().await?, args.most, output).await,
         Command::Logs(args) => commands::logs(&place().await?, args, output).await,
-        Command::Rollback(args) => commands::rollback(&place().await?, args, output).await,
-        Command::Resume(args) => commands::resume(&place().await?, args, output).await,
-        Command::Abort(args) => commands::abort(&place().await?, args, output).await,
+        Command::Rollback(args) => commands::rollback(&to_change().await?, args, output).await,
+        Command::Resume(args) => commands::resume(&to_change().await?, args, output).await,
+        Command::Abort(args) => commands::abort(&to_change().await?, args, output).await,
         Command::Down(args) => match wiring::place_to_take_down(&globals, args.volumes).await? {
             // down already
             Down { project, place: None, data } => Ok(commands::is_down(&project, false, &data, output)),
             Down { place: Some(place), .. } => commands::down(&place, args, output).await,
         },
+        Command::Rbac(args) => commands::rbac(&globals, args).await,
         Command::Demo(args) => commands::demo(&globals, args).await,
         Command::DemoApp(args) => commands::demo_app(args).await,
         Command::DemoLoad(args) => commands::demo_load(args, output).await,

@@ -60,6 +60,12 @@ pub enum CommandError {
     /// Child processes live as long as the demo does.
     #[error("expected `--target docker` or `--target kubernetes`, but found local; that is for `deploy demo` alone")]
     OnlyDemo,
+    /// A Docker Engine knows no permissions.
+    #[error("expected `--target kubernetes`, but found another; `deploy rbac` prints the Role that a cluster wants")]
+    NoRoles,
+    /// The cluster doesn't allow what a deployment needs.
+    #[error("nothing was changed")]
+    NotAllowed(#[from] deploy_k8s::PermissionError),
     /// No cluster answers.
     #[error("no cluster can be used")]
     Cluster(#[from] deploy_k8s::ConnectError),
@@ -218,7 +224,9 @@ impl CommandError {
             Self::Teardown(_) => Exit::Stopped,
             Self::Journal(_) | Self::Target(_) | Self::Lease(_) | Self::Signals(_) => Exit::Failed,
             Self::Compose(_) | Self::Folder(_) | Self::Input(_) | Self::NoInput => Exit::BadInput,
-            Self::IsForCluster { .. } | Self::MeaninglessFlag { .. } | Self::OnlyDemo => Exit::BadInput,
+            Self::IsForCluster { .. } | Self::MeaninglessFlag { .. } => Exit::BadInput,
+            Self::OnlyDemo | Self::NoRoles => Exit::BadInput,
+            Self::NotAllowed(_) => Exit::Failed,
             // a kind that the cluster doesn't know, a namespace that isn't there
             Self::PrepareObjects(deploy_k8s::PrepareError::Target(TargetError::Rejected { .. })) => Exit::BadInput,
             Self::Cluster(_) | Self::PrepareObjects(deploy_k8s::PrepareError::Target(_)) => Exit::Failed,

@@ -9,6 +9,7 @@ use crate::{
     args::{Globals, Output, PlanArgs},
     output::letter,
     run::of_error,
+    wiring::Intent,
 };
 use deploy_core::{
     engine::Request,
@@ -27,7 +28,8 @@ const LEASE_WAIT: Millis = Millis::from_secs(300);
 /// # Errors
 /// What keeps it from being planned.
 pub async fn plan(globals: &Globals, args: &PlanArgs) -> Result<Exit, CommandError> {
-    let Prepared { place, request, notes } = prepare(globals, &args.strategy).await?;
+    let intent = if args.out.is_some() { Intent::Change } else { Intent::Look };
+    let Prepared { place, request, notes } = prepare(globals, &args.strategy, intent).await?;
     if args.out.is_some() {
         store(&place, &request).await?;
     }

@@ -1,7 +1,7 @@
 use crate::{
     CommandError, Place, SmokeCheck,
     args::{Globals, StrategyArgs},
-    wiring::{self, Wanted},
+    wiring::{self, Intent, Wanted},
 };
 use deploy_core::{engine::Request, strategy::Strategy};
 
@@ -13,9 +13,10 @@ pub(super) struct Prepared {
     pub(super) notes: Vec<String>,
 }
 
-/// Reads the files, and has the target ready for what they and the command line say.
-pub(super) async fn prepare(globals: &Globals, args: &StrategyArgs) -> Result<Prepared, CommandError> {
-    let Wanted { place, mut services, payloads, notes } = wiring::prepare(globals, &args.smoke).await?;
+/// Reads the files, and has the target ready for what they and the command line say. What is to be done with it says whether
+/// that must be allowed.
+pub(super) async fn prepare(globals: &Globals, args: &StrategyArgs, intent: Intent) -> Result<Prepared, CommandError> {
+    let Wanted { place, mut services, payloads, notes } = wiring::prepare(globals, &args.smoke, intent).await?;
     for spec in &mut services {
         spec.bake = args.bake.unwrap_or(spec.bake);
         spec.drain_by = args.drain_timeout.unwrap_or(spec.drain_by);

@@ -6,7 +6,7 @@ use crate::{
     CommandError, Exit,
     args::{Globals, UpArgs},
     run::{Conduct, Work},
-    wiring,
+    wiring::{self, Intent},
 };
 use std::{collections::BTreeMap, path::Path};
 
@@ -18,7 +18,7 @@ pub async fn up(globals: &Globals, args: &UpArgs) -> Result<Exit, CommandError> 
     if let Some(path) = &args.plan {
         return run_plan(globals, args, path).await;
     }
-    let Prepared { place, request, notes } = prepare(globals, &args.strategy).await?;
+    let Prepared { place, request, notes } = prepare(globals, &args.strategy, Intent::Change).await?;
     notes.iter().for_each(|note| eprintln!("{note}"));
     Conduct::new(&place, globals.output, &args.run).run(Work::Deploy(&request, strategy(&args.strategy))).await
 }
@@ -26,6 +26,6 @@ pub async fn up(globals: &Globals, args: &UpArgs) -> Result<Exit, CommandError> 
 /// The configurations lie in the target's store since the plan was made.
 async fn run_plan(globals: &Globals, args: &UpArgs, path: &Path) -> Result<Exit, CommandError> {
     let plan = read_plan(path)?;
-    let place = wiring::place_of_plan(globals, plan.home.as_str()).await?;
+    let place = wiring::place_of_plan(globals, &plan).await?;
     Conduct::new(&place, globals.output, &args.run).run(Work::Run(plan, &BTreeMap::new())).await
 }

@@ -83,3 +83,8 @@ fn a_plan_what_serves_and_the_history_are_as_the_page_shows_them() {
     entries.iter().for_each(is_written::<Entry>);
     assert_eq!(json::message("down", "shop").parse::<Value>().unwrap(), objects("`down`")[0]);
 }
+
+#[test]
+fn a_role_is_as_the_page_shows_it() {
+    assert_eq!(objects("`rbac`"), deploy_k8s::Permissions::always().roles("shop").objects());
+}

@@ -1,14 +1,16 @@
-use super::{Down, Wanted, journal};
+use super::{Down, Intent, Wanted, journal};
 use crate::{
     CommandError, Place, SmokeCheck, Teardown,
     args::{Globals, InputName},
 };
 use async_trait::async_trait;
 use deploy_core::{
-    model::{Fence, Millis},
+    model::{Fence, Millis, Plan},
     target::TargetError,
 };
-use deploy_k8s::{Cluster, ClusterOptions, Input, InputKind, Manifests, Namespace, NamespaceOptions};
+use deploy_k8s::{
+    Cluster, ClusterOptions, Input, InputKind, Manifests, Namespace, NamespaceOptions, Permissions, Roles,
+};
 use std::sync::Arc;
 
 /// The cluster that the command line means, once it has answered.
@@ -39,7 +41,7 @@ pub fn namespace(cluster: &Cluster, name: &str, globals: &Globals) -> Namespace 
 }
 
 /// The objects that the command line means: read and checked, nothing is sent.
-async fn input(globals: &Globals, cluster: &Cluster) -> Result<Manifests, CommandError> {
+async fn input(globals: &Globals, context: &str) -> Result<Manifests, CommandError> {
     if globals.files.is_empty() {
         return Err(CommandError::NoInput);
     }
@@ -48,21 +50,57 @@ async fn input(globals: &Globals, cluster: &Cluster) -> Result<Manifests, Comman
         InputName::Kustomize => InputKind::Kustomize,
     });
     let input = Input { paths: globals.files.clone(), kind };
-    Ok(input.load(globals.namespace.as_deref(), cluster.namespace()).await?)
+    Ok(input.load(globals.namespace.as_deref(), context).await?)
 }
 
 /// What the input says, with the cluster's word for it.
-pub(super) async fn prepare(globals: &Globals, smoke: &[SmokeCheck]) -> Result<Wanted, CommandError> {
+pub(super) async fn prepare(globals: &Globals, smoke: &[SmokeCheck], intent: Intent) -> Result<Wanted, CommandError> {
     let cluster = connect(globals).await?;
-    let manifests = input(globals, &cluster).await?;
-    let deployments = manifests.objects().iter().filter(|one| one.group() == "apps" && one.kind() == "Deployment");
-    let names = deployments.map(|one| one.name());
-    smoke.iter().try_for_each(|smoke| smoke.is_of(names.clone()))?;
+    let manifests = input(globals, cluster.namespace()).await?;
+    are_of(smoke, &manifests)?;
     cluster.answers().await?;
     let namespace = namespace(&cluster, manifests.namespace(), globals);
+    if intent == Intent::Change {
+        namespace.may(&needed(&manifests, smoke)).await?;
+    }
     let prepared = namespace.prepare(&manifests).await.map_err(CommandError::PrepareObjects)?;
     let place = kubernetes(manifests.namespace(), namespace);
     Ok(Wanted { place, services: prepared.services, payloads: prepared.payloads, notes: prepared.notes })
+}
+
+/// Refuses smoke checks of what isn't in the input.
+fn are_of(smoke: &[SmokeCheck], manifests: &Manifests) -> Result<(), CommandError> {
+    let deployments = manifests.objects().iter().filter(|one| one.group() == "apps" && one.kind() == "Deployment");
+    let names = deployments.map(|one| one.name());
+    smoke.iter().try_for_each(|smoke| smoke.is_of(names.clone()))
+}
+
+/// What a deployment of an input must be allowed.
+fn needed(manifests: &Manifests, smoke: &[SmokeCheck]) -> Permissions {
+    let needed = Permissions::of(manifests);
+    if smoke.is_empty() { needed } else { needed.with_smoke_checks() }
+}
+
+/// The roles that a deployment of the input needs. No cluster is asked, and none is needed where files or flags name the
+/// namespace.
+pub(super) async fn roles(globals: &Globals, smoke: &[SmokeCheck]) -> Result<Roles, CommandError> {
+    let context = match &globals.namespace {
+        Some(namespace) => Ok(namespace.clone()),
+        None => connect(globals).await.map(|cluster| cluster.namespace().to_owned()),
+    };
+    let (namespace, needed) = match globals.files.is_empty() {
+        true => (context.as_deref().unwrap_or_default().to_owned(), Permissions::always()),
+        false => {
+            let manifests = input(globals, context.as_deref().unwrap_or_default()).await?;
+            are_of(smoke, &manifests)?;
+            (manifests.namespace().to_owned(), needed(&manifests, smoke))
+        }
+    };
+    match context {
+        Err(error) if namespace.is_empty() => Err(error),
+        _ if smoke.is_empty() => Ok(needed.roles(&namespace)),
+        _ => Ok(needed.with_smoke_checks().roles(&namespace)),
+    }
 }
 
 /// The namespace that is meant, opened: the input's where there is one, else that of flag and context.
@@ -75,7 +113,7 @@ async fn meant(globals: &Globals) -> Result<(String, Namespace, String), Command
         }
         false => {
             let cluster = connect(globals).await?;
-            let name = input(globals, &cluster).await?.namespace().to_owned();
+            let name = input(globals, cluster.namespace()).await?.namespace().to_owned();
             cluster.answers().await?;
             (cluster, name)
         }
@@ -93,15 +131,28 @@ pub(super) async fn place(globals: &Globals) -> Result<Place, CommandError> {
     }
 }
 
-/// The namespace that a plan was made for.
-pub(super) async fn place_of_plan(globals: &Globals, home: &str) -> Result<Place, CommandError> {
-    let name = globals.namespace.as_deref().unwrap_or(home);
-    Ok(kubernetes(name, namespace(&cluster(globals).await?, name, globals)))
+/// As [`place`], once it may be changed.
+pub(super) async fn place_to_change(globals: &Globals) -> Result<Place, CommandError> {
+    let (name, namespace, address) = meant(globals).await?;
+    namespace.may_go_on().await?;
+    match namespace.is_there().await? {
+        true => Ok(kubernetes(&name, namespace)),
+        false => Err(CommandError::NotDeployedThere { namespace: name, address }),
+    }
+}
+
+/// The namespace that a plan was made for, once the plan may be run there.
+pub(super) async fn place_of_plan(globals: &Globals, plan: &Plan) -> Result<Place, CommandError> {
+    let name = globals.namespace.as_deref().unwrap_or(plan.home.as_str());
+    let namespace = namespace(&cluster(globals).await?, name, globals);
+    namespace.may(&Permissions::of_services(&plan.services)).await?;
+    Ok(kubernetes(name, namespace))
 }
 
 /// As [`place`], for what takes everything away.
 pub(super) async fn place_to_take_down(globals: &Globals, volumes: bool) -> Result<Down, CommandError> {
     let (project, namespace, _) = meant(globals).await?;
+    namespace.may_go_on().await?;
     let data = namespace.data_volumes().await?;
     let place = match namespace.is_up(volumes).await? {
         true => Some(kubernetes(&project, namespace)),

@@ -14,8 +14,9 @@ use crate::{
 };
 use deploy_core::{
     journal::Journal,
-    model::{Payload, ReleaseId, ServiceSpec},
+    model::{Payload, Plan, ReleaseId, ServiceSpec},
 };
+use deploy_k8s::Roles;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What the files say, and where it is to run.
@@ -36,13 +37,22 @@ pub(crate) struct Down {
     pub(crate) data: Vec<String>,
 }
 
+/// What a target is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// To show what would be done: who may not do it may still look.
+    Look,
+    /// To do it: that it is allowed is asked first, where that can be asked.
+    Change,
+}
+
 /// Reads the files, and has the target ready for what they say.
 ///
 /// # Errors
-/// Every problem that the files have, each with its place; no target that answers.
-pub(crate) async fn prepare(globals: &Globals, smoke: &[SmokeCheck]) -> Result<Wanted, CommandError> {
+/// Every problem that the files have, each with its place; no target that answers; what isn't allowed there.
+pub(crate) async fn prepare(globals: &Globals, smoke: &[SmokeCheck], intent: Intent) -> Result<Wanted, CommandError> {
     match target(globals)? {
-        TargetName::Kubernetes => kubernetes::prepare(globals, smoke).await,
+        TargetName::Kubernetes => kubernetes::prepare(globals, smoke, intent).await,
         _ => docker::prepare(globals, smoke).await,
     }
 }
@@ -58,14 +68,36 @@ pub(crate) async fn place(globals: &Globals) -> Result<Place, CommandError> {
     }
 }
 
+/// As [`place`], for what changes things.
+///
+/// # Errors
+/// The same, and what isn't allowed there.
+pub(crate) async fn place_to_change(globals: &Globals) -> Result<Place, CommandError> {
+    match target(globals)? {
+        TargetName::Kubernetes => kubernetes::place_to_change(globals).await,
+        _ => docker::place(globals).await,
+    }
+}
+
+/// The roles that deploying the files needs.
+///
+/// # Errors
+/// Every problem that the files have, each with its place; a target that knows no roles.
+pub(crate) async fn roles(globals: &Globals, smoke: &[SmokeCheck]) -> Result<Roles, CommandError> {
+    match target(globals)? {
+        TargetName::Kubernetes => kubernetes::roles(globals, smoke).await,
+        _ => Err(CommandError::NoRoles),
+    }
+}
+
 /// Where a plan is to run that was made earlier: as it says, unless the command line says otherwise.
 ///
 /// # Errors
-/// Where no target answers.
-pub(crate) async fn place_of_plan(globals: &Globals, home: &str) -> Result<Place, CommandError> {
+/// Where no target answers; what isn't allowed there.
+pub(crate) async fn place_of_plan(globals: &Globals, plan: &Plan) -> Result<Place, CommandError> {
     match target(globals)? {
-        TargetName::Kubernetes => kubernetes::place_of_plan(globals, home).await,
-        _ => docker::place_of_plan(globals, home).await,
+        TargetName::Kubernetes => kubernetes::place_of_plan(globals, plan).await,
+        _ => docker::place_of_plan(globals, plan.home.as_str()).await,
     }
 }
 

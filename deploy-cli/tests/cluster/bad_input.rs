@@ -54,3 +54,32 @@ fn a_cluster_that_does_not_answer_is_told_soon() {
         assert!(began.elapsed() < Duration::from_secs(8), "{args:?}: {:?}", began.elapsed());
     }
 }
+
+#[test]
+fn a_role_is_printed_where_no_cluster_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let namespace = DEPLOYMENT.replace("name: web", "name: web, namespace: shop");
+    let files = [("nowhere", NOWHERE), ("good.yaml", DEPLOYMENT), ("shop.yaml", &namespace)];
+    files.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+    for (args, place) in [
+        (&["-f", "good.yaml", "--kubeconfig", "nowhere"][..], "default"),
+        (&["-f", "good.yaml", "--kubeconfig", "missing", "-n", "shop"], "shop"),
+        (&["-f", "shop.yaml", "--kubeconfig", "missing"], "shop"),
+        (&["--kubeconfig", "missing", "-n", "shop"], "shop"),
+    ] {
+        let (status, said) = run(folder.path(), &[&["rbac"], args].concat());
+        assert_eq!(status, 0, "{args:?}: {said}");
+        assert!(
+            said.contains("kind: Role\n") && said.contains(&format!("namespace: \"{place}\"\n")),
+            "{args:?}: {said}"
+        );
+    }
+    for (args, expected) in [
+        (&["-f", "good.yaml", "--kubeconfig", "missing"][..], 1),
+        (&["-f", "good.yaml", "--smoke", "db:80/", "-n", "shop"], 2),
+        (&["--target", "docker"], 2),
+    ] {
+        let (status, said) = run(folder.path(), &[&["rbac"], args].concat());
+        assert_eq!(status, expected, "{args:?}: {said}");
+    }
+}

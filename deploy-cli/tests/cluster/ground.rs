@@ -79,6 +79,10 @@ spec:
         fs::write(self.folder.path().join(file), text).unwrap();
     }
 
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// The command's exit status, and all that it said.
     pub(crate) fn deploy(&self, args: &[&str]) -> (i32, String) {
         run(self.folder.path(), &[args, &["--namespace", &self.namespace]].concat())
@@ -170,8 +174,14 @@ pub(crate) fn run(folder: &Path, args: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), said)
 }
 
+/// What `kubectl` prints.
 pub(crate) fn kubectl(args: &[&str]) -> String {
-    let output = process::Command::new("kubectl").args(args).output().unwrap();
+    kubectl_with(args, "")
+}
+
+/// The same, with something on its standard input.
+pub(crate) fn kubectl_with(args: &[&str], input: &str) -> String {
+    let output = Command::new("kubectl").args(args).write_stdin(input).output().unwrap();
     assert!(output.status.success(), "kubectl {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

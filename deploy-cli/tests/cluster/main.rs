@@ -7,3 +7,4 @@ mod demo;
 mod deployments;
 mod ground;
 mod leaving;
+mod permissions;
