@@ -1,6 +1,7 @@
 //! The trait Target: hands on one backend.
 
 use crate::{
+    health::Health,
     lease::LeaseEnd,
     model::{
         Capabilities, DeploymentId, Fence, Instance, Object, ObjectRef, Pace, Payload, Release, ReleaseId, ServiceName,
@@ -29,6 +30,15 @@ impl Cx {
     pub fn left(&self) -> std::time::Duration {
         self.deadline.saturating_duration_since(tokio::time::Instant::now())
     }
+}
+
+/// What a look at an object saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Whether it has come true.
+    pub health: Health,
+    /// Whose last lines explain it, where it hasn't.
+    pub instance: Option<Instance>,
 }
 
 /// Hands: observe, store a payload, ensure a set, replace in place, remove. *How*, on one backend: no policy, no waiting
@@ -100,6 +110,12 @@ pub trait Target: Send + Sync {
     /// Takes an object away; it may be gone already.
     async fn delete(&self, _: &Cx, object: &ObjectRef) -> Result<(), TargetError> {
         Err(TargetError::Rejected { why: format!("this target knows no {}", object.kind) })
+    }
+
+    /// Looks once whether an object has come true that was applied: only at kinds that
+    /// [take their time](Capabilities::awaited). The engine asks again until it has, or until a deadline.
+    async fn look(&self, object: &ObjectRef) -> Result<Look, TargetError> {
+        Err(TargetError::Rejected { why: format!("this target can't tell whether {object} has come true") })
     }
 
     /// After a lease was taken that its last holder hadn't freed: makes late calls of that holder miss.

@@ -75,6 +75,7 @@ fn of_op(op: &Op, names: &Names) -> String {
         Op::Check { workload, check, .. } => {
             format!("wait until {} is healthy ({})", names.of(&workload.release), looked(check))
         }
+        Op::Await { object, .. } => format!("wait for the {object}"),
         Op::Wait { time } => format!("watch for {}", text::time(*time)),
     }
 }

@@ -94,7 +94,10 @@ impl Lines {
                 }
                 self.told.insert(step.clone(), (*healthy, *left));
                 let last = last.as_ref().map(|last| format!("; {last}")).unwrap_or_default();
-                let said = format!("{healthy} of {of} healthy, {} left{last}", whole(*left));
+                let said = match story.step(step).map(|step| &step.op) {
+                    Some(Op::Await { object, .. }) => format!("waiting for {object}, {} left{last}", whole(*left)),
+                    _ => format!("{healthy} of {of} healthy, {} left{last}", whole(*left)),
+                };
                 of_step(story, at, paint::dim("…"), step, &said)
             }
             Progress::Watched { guard, trouble } => {

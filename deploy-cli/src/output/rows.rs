@@ -53,7 +53,11 @@ fn going_on(story: &Story, step: &Step) -> String {
             let last = last.map(|last| format!("; {}", last.trim_end())).unwrap_or_default();
             format!("{}: {} of {} healthy{last}", story.names.of(&workload.release), health.healthy, health.of)
         }
-        _ => deed(step, &story.names),
+        (op, health) => {
+            let last = health.and_then(|health| health.last.as_ref()).filter(|_| matches!(op, Op::Await { .. }));
+            let last = last.map(|last| format!("; {}", last.trim_end())).unwrap_or_default();
+            format!("{}{last}", deed(step, &story.names))
+        }
     }
 }
 

@@ -154,11 +154,16 @@ impl Engine {
             let Some(there) = world.workload(workload) else { return };
             let failed = |one: &&Instance| matches!(one.state, InstanceState::Failed { .. });
             let Some(instance) = there.live().find(failed).or_else(|| there.live().next()) else { return };
-            if let Ok(lines) = self.target.logs(instance, LOG_LINES).await {
-                self.tell(Progress::Log { instance: instance.name.clone(), lines });
-            }
+            self.tell_lines(instance).await;
         };
         let _ = timeout(LOGS_BY, fetch).await;
+    }
+
+    /// Tells an instance's last words.
+    pub(super) async fn tell_lines(&self, instance: &Instance) {
+        if let Ok(Ok(lines)) = timeout(LOGS_BY, self.target.logs(instance, LOG_LINES)).await {
+            self.tell(Progress::Log { instance: instance.name.clone(), lines });
+        }
     }
 }
 

@@ -79,7 +79,7 @@ fn end(state: &State) -> End {
 /// Whether anything may be otherwise than before, or was meanwhile. A stored configuration is no such thing: nothing runs by
 /// it.
 fn has_changed(state: &State) -> bool {
-    let changes = |op: &Op| !matches!(op, Op::Store { .. } | Op::Check { .. } | Op::Wait { .. });
+    let changes = |op: &Op| !matches!(op, Op::Store { .. } | Op::Check { .. } | Op::Await { .. } | Op::Wait { .. });
     state.plan().steps.iter().any(|step| changes(&step.op) && is_ours(state, step))
 }
 

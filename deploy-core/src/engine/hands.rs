@@ -28,7 +28,7 @@ impl Engine {
                 Op::Drain { workload, router } => (Some(&workload.target), Some(router)),
                 Op::Route { router, .. } => (None, Some(router)),
                 Op::Apply { object } => (Some(&object.object.target), None),
-                Op::Delete { object } => (Some(&object.target), None),
+                Op::Delete { object } | Op::Await { object, .. } => (Some(&object.target), None),
                 Op::Wait { .. } => (None, None),
             };
             if let Some(target) = target.filter(|target| *target != here) {
@@ -77,5 +77,5 @@ pub(super) fn services(plan: &Plan) -> Vec<ServiceName> {
 
 /// Whether a step changes nothing, so that it may be given up at any moment.
 pub(super) fn only_waits(op: &Op) -> bool {
-    matches!(op, Op::Check { .. } | Op::Wait { .. })
+    matches!(op, Op::Check { .. } | Op::Await { .. } | Op::Wait { .. })
 }

@@ -12,6 +12,7 @@ mod error;
 mod hands;
 mod history;
 mod interrupt;
+mod object;
 mod parts;
 mod past;
 mod perform;

@@ -87,6 +87,12 @@ impl Engine {
                     Err(reason) => Outcome::Failed { reason },
                 }));
             }
+            Op::Await { object, by } => {
+                return Ok(Attempt::Over(match self.await_object(&step.id, object, *by).await {
+                    Ok(()) => Outcome::Applied,
+                    Err(reason) => Outcome::Failed { reason },
+                }));
+            }
             Op::Wait { time } => {
                 sleep(time.duration()).await;
                 return Ok(applied());
@@ -161,7 +167,7 @@ impl Engine {
                 under_way.call(self.target.replace(cx, workload, from, *pace)).await?;
             }
             Op::Remove { workload, keep } => under_way.call(self.target.remove(cx, workload, *keep)).await?,
-            Op::Route { .. } | Op::Drain { .. } | Op::Check { .. } | Op::Wait { .. } => {}
+            Op::Route { .. } | Op::Drain { .. } | Op::Check { .. } | Op::Await { .. } | Op::Wait { .. } => {}
         }
         Ok(applied())
     }

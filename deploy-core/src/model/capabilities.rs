@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a target can do that not every target can, and what may be done with its objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,4 +20,18 @@ pub struct Capabilities {
     /// another definition, and a plan's services stand on it as it is.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub fixed: BTreeSet<String>,
+    /// The kinds of objects that take their time to come true once they are applied, and who waits for that. The others have
+    /// come true when they are there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub awaited: BTreeMap<String, Awaited>,
+}
+
+/// Who waits until an object has come true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Awaited {
+    /// The objects that are applied after it, too: they may be in it, or of a kind that it defines.
+    ByObjects,
+    /// The services that stand on it.
+    ByServices,
 }

@@ -21,7 +21,7 @@ mod undo;
 mod workload;
 mod world;
 
-pub use capabilities::Capabilities;
+pub use capabilities::{Awaited, Capabilities};
 pub use deployment::{DeploymentId, End};
 pub use event::{Event, Outcome};
 pub use expect::{Expect, Fact, Standing};

@@ -72,6 +72,14 @@ pub enum Op {
         /// How often, and how long.
         clocks: Clocks,
     },
+    /// Waits until an object that was applied has come true, as its target has it; only kinds that
+    /// [take their time](super::Capabilities::awaited).
+    Await {
+        /// Which one.
+        object: ObjectRef,
+        /// How long, at most.
+        by: Millis,
+    },
     /// Lets time pass, while guards watch.
     Wait {
         /// How much.
@@ -90,7 +98,7 @@ impl Op {
             | Self::Drain { workload, .. }
             | Self::Check { workload, .. } => Some(&workload.service),
             Self::Route { service, .. } => Some(service),
-            Self::Apply { .. } | Self::Delete { .. } | Self::Wait { .. } => None,
+            Self::Apply { .. } | Self::Delete { .. } | Self::Await { .. } | Self::Wait { .. } => None,
         }
     }
 }
@@ -171,6 +179,7 @@ impl fmt::Display for Op {
             Self::Check { workload, check, .. } => {
                 write!(f, "wait until {} is healthy ({})", workload.release, check.name)
             }
+            Self::Await { object, .. } => write!(f, "wait for {object}"),
             Self::Wait { time } => write!(f, "wait {time}"),
         }
     }

@@ -2,7 +2,7 @@ use super::Rollback;
 use crate::{
     engine::{State, StepState},
     model::{Expect, Fact, Millis, OnFailure, Op, Outcome, Plan, PlanError, Step, StepId, Undo},
-    strategy::{MAKE, check_deadline, drain_deadline, stop_deadline},
+    strategy::{MAKE, await_deadline, check_deadline, drain_deadline, stop_deadline},
 };
 use std::collections::BTreeMap;
 
@@ -97,6 +97,7 @@ impl<'a> Back<'a> {
         let spec = op.service().and_then(|service| self.plan.service(service));
         match op {
             Op::Check { clocks, .. } => check_deadline(*clocks),
+            Op::Await { by, .. } => await_deadline(*by),
             Op::Drain { .. } => spec.map_or(step.deadline, drain_deadline),
             Op::Remove { .. } | Op::Ensure { .. } => {
                 step.deadline.max(MAKE).max(spec.map_or(Millis::ZERO, stop_deadline))

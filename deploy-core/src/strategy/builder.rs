@@ -4,7 +4,7 @@ use super::{
     situation::Situation,
 };
 use crate::model::{
-    Expect, Fact, Guard, Millis, Object, ObjectRef, OnFailure, Op, PLAN_FORMAT, Plan, PlanError, ServiceName,
+    Awaited, Expect, Fact, Guard, Millis, Object, ObjectRef, OnFailure, Op, PLAN_FORMAT, Plan, PlanError, ServiceName,
     ServiceSpec, Share, Step, StepId, Undo, WorkloadRef,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,20 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const SLACK: Millis = Millis::from_secs(30);
 /// Creating and starting a set, or making an object: image layers are there already.
 pub(crate) const MAKE: Millis = Millis::from_secs(120);
+
+/// How long it may take until an object has come true, with the calls for it.
+pub(crate) fn await_deadline(by: Millis) -> Millis {
+    by.plus(SLACK)
+}
+
+/// The last steps about an object.
+#[derive(Clone)]
+struct Applied {
+    /// What must end before what comes after it is applied.
+    last: StepId,
+    /// What else must end before the services that stand on it start.
+    awaited: Option<StepId>,
+}
 
 /// Collects a plan's steps; each service's follow each other.
 ///
@@ -28,7 +42,7 @@ pub(super) struct Builder<'a> {
     pub(super) guards: Vec<Guard>,
     basis: Vec<Fact>,
     /// The last step of each object that several services stand on.
-    applied: BTreeMap<ObjectRef, StepId>,
+    applied: BTreeMap<ObjectRef, Applied>,
     /// The services that aren't planned yet.
     pub(super) pending: BTreeMap<ServiceName, Pending<'a>>,
     /// What must end before a service counts as healthy.
@@ -137,6 +151,11 @@ fn there<'a>(input: &'a PlanInput, object: &Object) -> Option<&'a Object> {
     input.world.objects.iter().find(|there| there.object == object.object)
 }
 
+/// Whether an object takes its time, and who waits for it.
+fn awaited(input: &PlanInput, object: &ObjectRef) -> Option<Awaited> {
+    input.capabilities.get(&object.target)?.awaited.get(&object.kind).copied()
+}
+
 fn is_fixed(input: &PlanInput, object: &Object) -> bool {
     input.capabilities.get(&object.object.target).is_some_and(|can| can.fixed.contains(&object.object.kind))
 }
@@ -226,15 +245,45 @@ impl<'a> Builder<'a> {
         }
         let mut before: Vec<StepId> = Vec::new();
         for object in spec.objects.iter().filter(|object| !situation.coming.contains(object)) {
-            if let Some(id) = self.applied.get(&object.object) {
-                before.push(id.clone());
+            if let Some(applied) = self.applied.get(&object.object) {
+                before.push(applied.last.clone());
+                after.extend(applied.awaited.clone());
             } else if let Some(id) = self.apply("Prepare", object, &before) {
-                self.applied.insert(object.object.clone(), id.clone());
-                before = vec![id];
+                let applied = self.await_object(object, id, spec.clocks.healthy_by);
+                before = vec![applied.last.clone()];
+                after.extend(applied.awaited.clone());
+                self.applied.insert(object.object.clone(), applied);
             }
         }
         after.extend(before);
         after
+    }
+
+    /// Waits until an object that was just applied has come true, where it takes its time; as it was before, on the way back.
+    fn await_object(&mut self, object: &Object, applied: StepId, by: Millis) -> Applied {
+        let object = &object.object;
+        let Some(awaited) = awaited(self.input, object) else { return Applied { last: applied, awaited: None } };
+        let op = Op::Await { object: object.clone(), by };
+        if let Some(Step { undo: Undo::Do { ops }, .. }) = self.steps.last_mut()
+            && ops.iter().any(|op| matches!(op, Op::Apply { .. }))
+        {
+            ops.push(op.clone());
+        }
+        let id = StepId::new(format!("{object}/await"));
+        self.steps.push(Step {
+            id: id.clone(),
+            stage: "Prepare".into(),
+            after: vec![applied.clone()],
+            op,
+            expect: Expect::default(),
+            undo: Undo::Nothing,
+            on_failure: OnFailure::Unwind,
+            deadline: await_deadline(by),
+        });
+        match awaited {
+            Awaited::ByObjects => Applied { last: id, awaited: None },
+            Awaited::ByServices => Applied { last: applied, awaited: Some(id) },
+        }
     }
 
     /// Applies an object unless it is there as described, or can't be described anew.

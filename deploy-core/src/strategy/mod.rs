@@ -8,7 +8,7 @@ mod recreate;
 mod rolling;
 mod situation;
 
-pub(crate) use builder::{MAKE, SLACK};
+pub(crate) use builder::{MAKE, SLACK, await_deadline};
 pub(crate) use line::{check_deadline, drain_deadline, stop_deadline};
 
 pub use blue_green::BlueGreen;

@@ -31,7 +31,7 @@ pub(crate) struct Setting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     Nothing,
-    /// It leaves a network.
+    /// It leaves a network, and its database is another.
     Network,
     /// It leaves a network, and is reached without its proxy.
     Router,
@@ -171,6 +171,10 @@ impl Setting {
             if let Some(proxy) = objects.last_mut().filter(|_| first && self.change == Change::Front) {
                 proxy.spec = json!({ "internal": false });
             }
+        }
+        if self.change == Change::Network {
+            // what takes its time, and becomes another
+            objects.push(Object { spec: json!({ "of": id }), ..object("database", "shop") });
         }
         ServiceSpec {
             release: release(id),

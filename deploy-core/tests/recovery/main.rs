@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod after;
+mod awaited;
 mod doubt;
 mod ends;
 mod hangs;

@@ -134,6 +134,7 @@ fn op() -> BoxedStrategy<Op> {
         }),
         (router_id(), workload()).prop_map(|(router, workload)| Op::Drain { router, workload }),
         (workload(), named(), clocks()).prop_map(|(workload, check, clocks)| Op::Check { workload, check, clocks }),
+        (object_ref(), millis()).prop_map(|(object, by)| Op::Await { object, by }),
         millis().prop_map(|time| Op::Wait { time }),
     ]
     .boxed()

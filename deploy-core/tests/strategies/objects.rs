@@ -5,7 +5,9 @@ use crate::{
     worlds::{deployed, input, object, service},
 };
 use deploy_core::{
-    model::{Batch, Millis, Object, OnFailure, Op, Order, Plan, PlanError, ServiceSpec, StepId, Undo},
+    model::{
+        Awaited, Batch, Capabilities, Millis, Object, OnFailure, Op, Order, Plan, PlanError, ServiceSpec, StepId, Undo,
+    },
     strategy::{BlueGreen, PlanInput, Recreate, Rolling, Strategy},
 };
 
@@ -168,4 +170,41 @@ fn what_stays_as_it_was_made_is_not_asked_for_anew() {
     world.world.objects.clear();
     assert!(applied(&world));
     assert_eq!(plan(&world).services[0].objects, new.objects);
+}
+
+#[test]
+fn what_takes_its_time_is_waited_for_by_those_that_stand_on_it() {
+    let objects = [("definition", "shops"), ("database", "one"), ("database", "two"), ("network", "front")];
+    let objects = || objects.map(|(kind, name)| object(kind, name));
+    let (web, api) = (standing_on("web", "web-new", objects()), standing_on("api", "api-new", objects()));
+    let mut input = input([web, api]);
+    let awaited = [("definition".to_owned(), Awaited::ByObjects), ("database".to_owned(), Awaited::ByServices)].into();
+    input.capabilities.insert("host".into(), Capabilities { awaited, ..Capabilities::default() });
+    let plan = plan(&input);
+    let after = |id: &str| plan.step(&StepId::new(id)).unwrap().after.iter().map(StepId::as_str).collect::<Vec<_>>();
+    assert_eq!(after("definition shops/await"), ["definition shops/apply"]);
+    assert_eq!(after("database one/apply"), ["definition shops/await"], "it may be of a kind that is defined there");
+    assert_eq!(after("database two/apply"), ["database one/apply"], "they come true side by side");
+    assert_eq!(after("network front/apply"), ["database two/apply"]);
+    for service in ["web", "api"] {
+        let start = after(&format!("{service}/start"));
+        for step in ["database one/await", "database two/await", "network front/apply"] {
+            assert!(start.contains(&step), "{start:?}");
+        }
+    }
+}
+
+#[test]
+fn what_takes_its_time_is_waited_for_on_the_way_back_as_well() {
+    let now = object("database", "shop");
+    let then = Object { spec: serde_json::json!({ "replicas": 1 }), ..now.clone() };
+    let (old, new) = (standing_on("web", "web-old", [then]), standing_on("web", "web-new", [now]));
+    let mut world = deployed(input([new]), &old);
+    let can = world.capabilities.get_mut(&"host".into()).unwrap();
+    can.awaited.insert("database".into(), Awaited::ByServices);
+    let Undo::Do { ops } = &plan(&world).step(&StepId::new("database shop/apply")).unwrap().undo.clone() else {
+        panic!("it is undone")
+    };
+    let ops: Vec<_> = ops.iter().map(ToString::to_string).collect();
+    assert_eq!(ops, ["apply database shop", "wait for database shop"]);
 }

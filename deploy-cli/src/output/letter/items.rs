@@ -68,6 +68,7 @@ pub(super) fn items(plan: &Plan, steps: &[&Step]) -> Vec<Item> {
             Op::Check { workload, check, clocks } => {
                 Some(Item::Check { release: workload.release.clone(), check: check.clone(), clocks: *clocks })
             }
+            Op::Await { .. } => None,
             Op::Wait { time } => Some(Item::Bake { time: *time }),
         });
     }

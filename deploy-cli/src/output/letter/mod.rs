@@ -95,7 +95,7 @@ fn steps_of<'a>(plan: &'a Plan, service: &ServiceName) -> Vec<&'a Step> {
 pub(super) fn service_of<'a>(plan: &'a Plan, step: &'a Step) -> Option<&'a ServiceName> {
     match &step.op {
         Op::Delete { .. } if is_last(step) => None,
-        Op::Wait { .. } | Op::Apply { .. } | Op::Delete { .. } => {
+        Op::Wait { .. } | Op::Await { .. } | Op::Apply { .. } | Op::Delete { .. } => {
             step.after.iter().filter_map(|id| plan.step(id)).find_map(|before| service_of(plan, before))
         }
         op => op.service(),
@@ -118,18 +118,21 @@ fn before(plan: &Plan, names: &Names) -> Vec<String> {
         _ => None,
     });
     let stored = stored.collect::<Vec<_>>();
-    let (mut made, mut changed): (BTreeMap<&str, Vec<&str>>, Vec<String>) = Default::default();
+    let (mut made, mut changed, mut awaited): (BTreeMap<&str, Vec<&str>>, Vec<String>, Vec<String>) =
+        Default::default();
     for step in plan.steps.iter().filter(|step| service_of(plan, step).is_none()) {
         match &step.op {
             Op::Apply { object } if is_there(step) => changed.push(applied(step, &object.object)),
             Op::Apply { object } => made.entry(&object.object.kind).or_default().push(&object.object.name),
+            Op::Await { object, .. } => awaited.push(format!("the {object}")),
             _ => {}
         }
     }
     let stored = (!stored.is_empty()).then(|| format!("store the configuration of {}", text::list(&stored)));
     let made: Vec<_> = made.into_iter().map(|(kind, names)| several(kind, &names)).collect();
     let made = (!made.is_empty()).then(|| format!("make {}", text::list(&made)));
-    stored.into_iter().chain(made).chain(changed).collect()
+    let awaited = (!awaited.is_empty()).then(|| format!("wait for {}", text::list(&awaited)));
+    stored.into_iter().chain(made).chain(changed).chain(awaited).collect()
 }
 
 /// Objects of a kind: `the networks back and front`.

@@ -26,6 +26,7 @@ pub enum CallKind {
     Replace,
     Apply,
     Delete,
+    Look,
     Adopt,
     Discard,
     Prune,

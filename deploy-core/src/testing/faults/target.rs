@@ -6,7 +6,7 @@ use crate::{
         WorkloadRef, World,
     },
     prober::{Answer, Probe, ProbeError, Prober},
-    target::{Cx, Target, TargetError},
+    target::{Cx, Look, Target, TargetError},
 };
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -84,6 +84,12 @@ impl Target for FaultyTarget {
         let inner = &self.inner;
         let perform = own!(inner, cx, object => inner.delete(&cx, &object));
         self.faults.call(CallKind::Delete, object, Some(&cx.step), perform).await
+    }
+
+    async fn look(&self, object: &ObjectRef) -> Result<Look, TargetError> {
+        let inner = &self.inner;
+        let perform = own!(inner, object => inner.look(&object));
+        self.faults.call(CallKind::Look, object, None, perform).await
     }
 
     async fn adopt(&self, cx: &Cx, before: LeaseEnd) -> Result<(), TargetError> {

@@ -1,15 +1,19 @@
 use super::{SimProber, SimWorld, hands::PROXY, instance::Status, state::State};
 use crate::{
+    health::Health,
     lease::LeaseEnd,
     model::{
-        Capabilities, Instance, Object, ObjectRef, Pace, Payload, Release, ReleaseId, ServiceName, TargetId,
+        Awaited, Capabilities, Instance, Object, ObjectRef, Pace, Payload, Release, ReleaseId, ServiceName, TargetId,
         WorkloadRef, World,
     },
     prober::Prober,
-    target::{Cx, Target, TargetError},
+    target::{Cx, Look, Target, TargetError},
 };
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt};
+
+const DEFINITION: &str = "definition";
+const DATABASE: &str = "database";
 
 /// A deployer's hands in a [`SimWorld`].
 ///
@@ -17,7 +21,8 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 /// writes what is asked for, and the controller does the rest.
 ///
 /// Objects are of any kind. The `proxy` of a service is what its requests come through where it is there: then the service
-/// is lost without it, and neither it nor what is [reached directly](SimWorld::direct) can be started beside the other. A `network` is disposable.
+/// is lost without it, and neither it nor what is [reached directly](SimWorld::direct) can be started beside the other. A `network` is disposable. A
+/// `database` and a `definition` take their time: they have come true unless their `health` is `waiting` or `unhealthy`.
 #[derive(Debug)]
 pub struct SimTarget {
     world: SimWorld,
@@ -67,6 +72,7 @@ impl Target for SimTarget {
             fronts: [PROXY.into()].into(),
             disposable: ["network".into()].into(),
             fixed: Default::default(),
+            awaited: [(DEFINITION.into(), Awaited::ByObjects), (DATABASE.into(), Awaited::ByServices)].into(),
         }
     }
 
@@ -120,6 +126,18 @@ impl Target for SimTarget {
 
     async fn delete(&self, cx: &Cx, object: &ObjectRef) -> Result<(), TargetError> {
         self.change(cx, format!("delete {object}"), |state| state.delete(cx, object)).await
+    }
+
+    async fn look(&self, object: &ObjectRef) -> Result<Look, TargetError> {
+        self.world.travel().await;
+        let state = self.world.look();
+        let health = match state.objects.get(object).map(|there| there.spec["health"].as_str()) {
+            None => Health::Waiting(format!("there is no {object}")),
+            Some(Some("waiting")) => Health::Waiting("it isn't up yet".into()),
+            Some(Some("unhealthy")) => Health::Unhealthy("it is broken".into()),
+            Some(_) => Health::Healthy,
+        };
+        Ok(Look { health, instance: None })
     }
 
     async fn adopt(&self, cx: &Cx, before: LeaseEnd) -> Result<(), TargetError> {
