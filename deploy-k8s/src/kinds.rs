@@ -135,7 +135,7 @@ fn count(value: &Value, field: &str) -> Option<u32> {
 }
 
 /// A label selector in the form that a request takes.
-fn selector(selector: &Value) -> String {
+pub(crate) fn selector(selector: &Value) -> String {
     let labels = selector["matchLabels"].as_object().into_iter().flatten();
     let mut parts: Vec<_> =
         labels.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();

@@ -10,6 +10,9 @@ pub(crate) const SERVICE: &str = "deploy-rs.github.io/service";
 pub(crate) const DEPLOYMENT: &str = "deploy-rs.github.io/deployment";
 /// The annotation with the fence of whoever wrote last, and the deployment and step that made what runs.
 pub(crate) const FENCE: &str = "deploy-rs.github.io/fence";
+/// The annotation by which people say that an object isn't to be waited for: [`NO_WAIT`].
+pub(crate) const WAIT: &str = "deploy-rs.github.io/wait";
+pub(crate) const NO_WAIT: &str = "false";
 /// The annotation on a release that is held beside the next one.
 pub(crate) const HOLD: &str = "deploy-rs.github.io/hold";
 /// The label of Kubernetes that tells what an object is managed by.

@@ -48,6 +48,12 @@ pub(crate) fn of_pod(pod: &Pod) -> Option<String> {
     containers(pod).find_map(of_container)
 }
 
+/// Why a pod certainly won't even start: of one that may end badly and be tried again.
+pub(crate) fn of_start(pod: &Pod) -> Option<String> {
+    let has_ended = |one: &&ContainerStatus| one.restart_count > 0 || ended(one.state.as_ref()).is_some();
+    containers(pod).filter(|one| !has_ended(one)).find_map(of_container)
+}
+
 fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let status = pod.status.as_ref();
     let begin = status.and_then(|status| status.init_container_statuses.as_ref()).into_iter().flatten();

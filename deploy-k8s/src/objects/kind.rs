@@ -94,6 +94,12 @@ impl Resolved {
         self.is_namespaced
     }
 
+    /// A kind that every server has in this version.
+    pub(crate) fn known(group: &str, version: &str, kind: &str, plural: &str, is_namespaced: bool) -> Self {
+        let named = GroupVersionKind::gvk(group, version, kind);
+        Self { resource: ApiResource::from_gvk_with_plural(&named, plural), is_namespaced }
+    }
+
     /// The way to its objects.
     pub(crate) fn of(&self, api: &Api) -> kube::Api<DynamicObject> {
         match self.is_namespaced {

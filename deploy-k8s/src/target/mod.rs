@@ -9,7 +9,7 @@ mod prune;
 mod remove;
 mod replace;
 
-use crate::{content::Content, prober::PodProber, shared::Shared};
+use crate::{content::Content, objects::AWAITED, prober::PodProber, shared::Shared};
 use async_trait::async_trait;
 use deploy_core::{
     lease::LeaseEnd,
@@ -18,7 +18,7 @@ use deploy_core::{
         WorkloadRef, World,
     },
     prober::Prober,
-    target::{Cx, Target, TargetError},
+    target::{Cx, Look, Target, TargetError},
 };
 use futures_util::stream::{self, BoxStream, StreamExt};
 use std::sync::{Arc, PoisonError};
@@ -37,7 +37,8 @@ impl Target for KubeTarget {
 
     fn capabilities(&self) -> Capabilities {
         let disposable = self.shared.disposable.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Capabilities { replaces: true, owns_counts: true, disposable, ..Capabilities::default() }
+        let awaited = AWAITED.iter().map(|rule| (rule.kind.to_owned(), rule.by)).collect();
+        Capabilities { replaces: true, owns_counts: true, disposable, awaited, ..Capabilities::default() }
     }
 
     async fn observe(&self, services: &[ServiceName]) -> Result<World, TargetError> {
@@ -85,6 +86,10 @@ impl Target for KubeTarget {
 
     async fn delete(&self, cx: &Cx, object: &ObjectRef) -> Result<(), TargetError> {
         self.shared.delete(cx, object).await
+    }
+
+    async fn look(&self, object: &ObjectRef) -> Result<Look, TargetError> {
+        self.shared.look(object).await
     }
 
     async fn adopt(&self, cx: &Cx, _: LeaseEnd) -> Result<(), TargetError> {

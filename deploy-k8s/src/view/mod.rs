@@ -1,14 +1,20 @@
 //! What there is in the namespace, as it is now: asked for once, then watched, so that a look costs no request.
 
+mod object;
 mod watched;
 
+pub(crate) use object::SeenObject;
 pub(crate) use watched::Watched;
 
 use crate::{
     api::Api,
     kinds::{Deployment, ReplicaSet},
+    objects::Resolved,
 };
-use deploy_core::{model::ServiceName, target::TargetError};
+use deploy_core::{
+    model::{ObjectRef, ServiceName},
+    target::TargetError,
+};
 use futures_util::future::try_join;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::runtime::watcher::Config;
@@ -33,6 +39,7 @@ struct Open {
     services: Option<Arc<Watched<Service>>>,
     one_by_one: BTreeMap<ServiceName, Arc<Part>>,
     whole: Option<Arc<Part>>,
+    objects: BTreeMap<ObjectRef, Arc<SeenObject>>,
 }
 
 /// One Deployment or all of them, with what they own.
@@ -85,6 +92,21 @@ impl View {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let owned = |part: &Arc<Part>| part.owned.lock().unwrap_or_else(PoisonError::into_inner).clone();
         open.whole.iter().chain(open.one_by_one.values()).filter_map(owned).collect()
+    }
+
+    /// An object that is waited for.
+    pub(crate) async fn object(&self, object: &ObjectRef, resource: &Resolved) -> Result<Arc<SeenObject>, TargetError> {
+        let seen = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let begin = || Arc::new(SeenObject::begin(&self.api, object, resource, self.changes.clone()));
+            Arc::clone(open.objects.entry(object.clone()).or_insert_with(begin))
+        };
+        seen.object.up().await.map(|()| seen)
+    }
+
+    /// Watches an object no longer.
+    pub(crate) fn leave(&self, object: &ObjectRef) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).objects.remove(object);
     }
 
     /// Where a service's Deployment is seen, when so many services are asked for.

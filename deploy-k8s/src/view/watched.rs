@@ -2,11 +2,13 @@ use crate::api::{Api, Kind};
 use deploy_core::target::TargetError;
 use futures_util::{StreamExt, pin_mut};
 use kube::{
-    ResourceExt,
+    Resource, ResourceExt,
     runtime::watcher::{self, Config, Event, watcher},
 };
+use serde::de::DeserializeOwned;
 use std::{
     collections::BTreeMap,
+    fmt::Debug,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -31,6 +33,8 @@ pub(crate) struct Watched<K> {
 
 struct State<K> {
     objects: BTreeMap<String, Arc<K>>,
+    /// What was deleted last, as it was then.
+    gone: Option<Arc<K>>,
     /// A list that isn't complete yet.
     coming: BTreeMap<String, Arc<K>>,
     is_listed: bool,
@@ -49,14 +53,23 @@ struct Trouble {
 impl<K: Kind + 'static> Watched<K> {
     /// Begins to watch what a selection means. Whoever listens to `changes` is woken up after each of them.
     pub(crate) fn begin(api: &Api, selection: Config, changes: watch::Sender<()>) -> Self {
+        let kind = K::kind(&K::DynamicType::default()).into_owned();
+        Self::begin_at(api.of::<K>(), kind, selection, changes)
+    }
+}
+
+impl<K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static> Watched<K> {
+    /// The same of a kind that only the way to it tells.
+    pub(crate) fn begin_at(objects: kube::Api<K>, kind: String, selection: Config, changes: watch::Sender<()>) -> Self {
         let state = Arc::new(Mutex::new(State {
             objects: BTreeMap::new(),
+            gone: None,
             coming: BTreeMap::new(),
             is_listed: false,
             newest: 0,
             trouble: None,
         }));
-        let (objects, shared, woken) = (api.of::<K>(), Arc::clone(&state), changes.clone());
+        let (shared, woken) = (Arc::clone(&state), changes.clone());
         let task = tokio::spawn(async move {
             let mut pause = FIRST_PAUSE;
             loop {
@@ -76,7 +89,6 @@ impl<K: Kind + 'static> Watched<K> {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         });
-        let kind = K::kind(&K::DynamicType::default()).into_owned();
         Self { kind, state, changes, task: task.abort_handle() }
     }
 
@@ -132,6 +144,11 @@ impl<K: Kind + 'static> Watched<K> {
         locked(&self.state).objects.get(name).cloned()
     }
 
+    /// What was deleted last, as it was then.
+    pub(crate) fn gone(&self) -> Option<Arc<K>> {
+        locked(&self.state).gone.clone()
+    }
+
     /// All of them, by name.
     pub(crate) fn all(&self) -> Vec<Arc<K>> {
         locked(&self.state).objects.values().cloned().collect()
@@ -144,7 +161,7 @@ impl<K> Drop for Watched<K> {
     }
 }
 
-impl<K: Kind> State<K> {
+impl<K: Resource> State<K> {
     fn take(&mut self, event: watcher::Result<Event<K>>) {
         if let Ok(Event::InitApply(object) | Event::Apply(object) | Event::Delete(object)) = &event {
             self.newest = self.newest.max(number(object));
@@ -164,6 +181,7 @@ impl<K: Kind> State<K> {
             }
             Ok(Event::Delete(object)) => {
                 self.objects.remove(&object.name_any());
+                self.gone = Some(Arc::new(object));
                 self.trouble = None;
             }
             Err(error) => self.trouble = Trouble::of(&error, self.is_listed).or(self.trouble.take()),
@@ -191,7 +209,7 @@ fn mends_itself(error: &watcher::Error) -> bool {
 }
 
 /// Versions of one kind's objects are numbers that grow: every server that there is has it so, and since 1.35 it is promised.
-fn number<K: Kind>(object: &K) -> u64 {
+fn number<K: Resource>(object: &K) -> u64 {
     object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
