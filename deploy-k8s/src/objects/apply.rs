@@ -162,7 +162,12 @@ impl Shared {
                 }
             };
             match answer {
-                Ok(now) => return self.services_show(&entry, &now).await,
+                Ok(now) => {
+                    if there.is_some() && entry.kind == "StatefulSet" {
+                        self.make_way(cx, &object.object, &now).await?;
+                    }
+                    return self.services_show(&entry, &now).await;
+                }
                 Err(error) if error.is_stale() || there.is_some() && error.code() == Some(404) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -173,11 +178,13 @@ impl Shared {
     /// Takes an object away that was applied.
     pub(crate) async fn delete(&self, cx: &Cx, object: &ObjectRef) -> Result<(), TargetError> {
         let Some(entry) = self.inventory.find(object).await? else { return Ok(()) };
-        let resolved = self.kinds.resolve(&self.api, &entry.api_version, &entry.kind).await?;
+        // where its kind is gone, it is too
+        let resolved = self.kinds.find(&self.api, &entry.api_version, &entry.kind).await?;
+        // a Deployment goes with what it runs, never with its settings
+        let resolved = resolved.filter(|_| entry.kind != "Deployment");
         for _ in 0..ATTEMPTS {
-            // a Deployment goes with what it runs, never with its settings
-            let there = if entry.kind == "Deployment" { None } else { self.there(&resolved, object).await? };
-            let Some(there) = there else { break };
+            let Some(resolved) = &resolved else { break };
+            let Some(there) = self.there(resolved, object).await? else { break };
             self.held.admit(cx.fence)?;
             admit(cx, &there.metadata)?;
             let preconditions = Preconditions { resource_version: there.resource_version(), uid: None };

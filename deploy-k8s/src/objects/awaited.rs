@@ -7,6 +7,7 @@
 //! - CronJobs: nothing runs before their time;
 //! - custom resources: what their conditions mean is their controller's affair, and there may be none.
 
+use super::Resolved;
 use crate::names::{NO_WAIT, WAIT};
 use deploy_core::{health::Health, model::Awaited};
 use serde_json::Value;
@@ -17,7 +18,7 @@ pub(crate) struct Rule {
     pub(crate) kind: &'static str,
     pub(crate) by: Awaited,
     /// Group, version, kind and plural, and whether it has a namespace.
-    pub(crate) at: (&'static str, &'static str, &'static str, &'static str, bool),
+    at: (&'static str, &'static str, &'static str, &'static str, bool),
     /// Whether one has come true.
     is: fn(&Value) -> Health,
 }
@@ -46,9 +47,20 @@ pub(crate) const AWAITED: [Rule; 5] = [
 ];
 
 impl Rule {
+    /// The kind, as manifests name it.
+    pub(crate) fn name(&self) -> &'static str {
+        self.at.2
+    }
+
     /// That of a kind, if it is waited for.
     pub(crate) fn of(kind: &str) -> Option<&'static Self> {
         AWAITED.iter().find(|rule| rule.kind == kind)
+    }
+
+    /// The way to its objects.
+    pub(crate) fn resource(&self) -> Resolved {
+        let (group, version, kind, plural, is_namespaced) = self.at;
+        Resolved::known(group, version, kind, plural, is_namespaced)
     }
 
     /// Whether an object of the kind has come true.

@@ -1,14 +1,24 @@
-use super::{Resolved, awaited::Rule};
-use crate::{prober::not_ready, shared::Shared, site::is_leaving, trouble, view::SeenObject};
+use super::awaited::Rule;
+use crate::{
+    prober::not_ready,
+    shared::{Shared, at_most},
+    site::is_leaving,
+    trouble,
+    view::SeenObject,
+};
 use deploy_core::{
     health::Health,
     model::{Instance, InstanceState, ObjectRef},
-    target::{Look, TargetError},
+    target::{Cx, Look, TargetError},
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt, core::DynamicObject};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout_at;
+
+/// How long a controller may take to look at what was changed, once it works.
+const SEEN_BY: Duration = Duration::from_secs(30);
 
 /// By what the pods of a StatefulSet's revision are told, and those of a DaemonSet's generation.
 const REVISION: &str = "controller-revision-hash";
@@ -22,9 +32,8 @@ impl Shared {
         let Some(rule) = Rule::of(&object.kind) else {
             return Ok(Look { health: Health::Healthy, instance: None });
         };
-        let (group, version, kind, plural, is_namespaced) = rule.at;
-        let resource = Resolved::known(group, version, kind, plural, is_namespaced);
-        let seen = self.view.object(object, &resource).await?;
+        let kind = rule.name();
+        let seen = self.view.object(object, &rule.resource()).await?;
         let Some(there) = seen.now() else {
             return Ok(Look { health: gone(rule, seen.object.gone().as_deref()), instance: None });
         };
@@ -44,6 +53,42 @@ impl Shared {
             self.view.leave(object);
         }
         Ok(look)
+    }
+}
+
+impl Shared {
+    /// Takes pods away that certainly never get ready and that a StatefulSet no longer wants: it would wait for them, since it
+    /// exchanges one pod after the other.
+    pub(super) async fn make_way(&self, cx: &Cx, object: &ObjectRef, now: &DynamicObject) -> Result<(), TargetError> {
+        let Some(rule) = Rule::of(&object.kind) else { return Ok(()) };
+        let seen = self.view.object(object, &rule.resource()).await?;
+        let (by, mut changes) = (at_most(cx, SEEN_BY), self.view.changes());
+        let is_seen = |there: &DynamicObject| {
+            let (wanted, seen) = (now.metadata.generation, &there.data["status"]["observedGeneration"]);
+            there.metadata.generation >= wanted && seen.as_i64() >= there.metadata.generation
+        };
+        let there = loop {
+            changes.mark_unchanged();
+            match seen.now().filter(|there| is_seen(there)) {
+                Some(there) => break there,
+                // whoever waits for it is told then
+                None if timeout_at(by, changes.changed()).await.is_err() => return Ok(()),
+                None => {}
+            }
+        };
+        for pod in seen.pods(&there).await? {
+            if is_leaving(&pod) || is_new(&pod, &there) || trouble::of_pod(&pod).is_none() {
+                continue;
+            }
+            self.held.admit(cx.fence)?;
+            let version = pod.resource_version();
+            match self.api.delete::<Pod>(&pod.name_any(), version).await {
+                // it is another by now
+                Err(error) if error.is_stale() => {}
+                answer => answer?,
+            }
+        }
+        Ok(())
     }
 }
 

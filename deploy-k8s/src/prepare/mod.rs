@@ -3,6 +3,7 @@
 mod notes;
 mod references;
 mod service;
+mod trial;
 mod versioned;
 
 pub(crate) use references::looked_for;
@@ -63,6 +64,23 @@ pub enum PrepareError {
         /// Its group and version.
         api_version: String,
     },
+    /// An object is there already, and can't become what the input says.
+    #[error(
+        "{at}: expected a change of {object} that the cluster accepts, but it said: {said}; give it another name, or run \
+         `kubectl delete {kind} {name}` first"
+    )]
+    Immutable {
+        /// Where it is in the input.
+        at: String,
+        /// Which one.
+        object: String,
+        /// The fields, and the server's words.
+        said: String,
+        /// Its kind, as `kubectl` takes it.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
     /// Nothing in it is a Deployment.
     #[error(
         "expected at least one Deployment in the input, but found none; `kubectl apply` does what is to be done with the rest"
@@ -112,8 +130,9 @@ impl Shared {
         let mut others: Vec<_> = manifests.objects().iter().filter(|one| !is_deployment(one)).collect();
         sort_to_apply(&mut others, |one| (one.group(), one.kind()));
         let mut secrets = BTreeMap::new();
-        let objects = others.into_iter().map(|one| self.object(one, &key, &mut secrets));
-        let objects: Vec<_> = objects.collect();
+        let objects: Vec<_> = others.iter().map(|one| self.object(one, &key, &mut secrets)).collect();
+        let tried = others.iter().zip(&objects).filter(|(one, _)| trial::is_tried(one));
+        try_join_all(tried.map(|(one, object)| self.try_object(one, object))).await?;
         self.meant.lock().await.replace(objects.iter().map(Entry::of).collect());
         let mut configs = Configs::default();
         manifests.objects().iter().for_each(|one| configs.add(&self.meant(one)));
@@ -194,12 +213,17 @@ fn config(object: &Object) -> Option<(&'static str, String)> {
     Some((kind, object.object.name.clone()))
 }
 
+/// An object's name, with its kind.
+fn object_name(manifest: &Manifest) -> String {
+    format!("{} {}", manifest.kind(), manifest.name())
+}
+
 /// An answer about one object of the input.
 fn refused(manifest: &Manifest, error: CallError) -> PrepareError {
     match &error {
         CallError::Refused { status, .. } if matches!(status.code, 400 | 403 | 404 | 422) => PrepareError::Refused {
             at: manifest.place().to_string(),
-            object: format!("Deployment {}", manifest.name()),
+            object: object_name(manifest),
             said: status.message.clone(),
         },
         _ => PrepareError::Target(error.into()),

@@ -20,3 +20,4 @@ mod site;
 mod stage;
 mod wall_time;
 mod web;
+mod workloads;
