@@ -1,5 +1,6 @@
 //! What must be known before planning: which releases the input means, as the server has them.
 
+mod home;
 mod notes;
 mod references;
 mod service;
@@ -100,6 +101,15 @@ pub enum PrepareError {
         /// The references, each with its place and what to do.
         problems: Vec<Problem>,
     },
+    /// The namespace isn't there, and not in the input.
+    #[error(
+        "expected the namespace {name}, but the cluster has none of that name; run `kubectl create namespace {name}`, or put \
+         it into the input"
+    )]
+    NoNamespace {
+        /// Its name.
+        name: String,
+    },
     /// The cluster couldn't be asked.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -107,8 +117,8 @@ pub enum PrepareError {
 
 impl Namespace {
     /// What an engine is asked so that this input runs. The server is asked what it would make of each Deployment; nothing
-    /// is changed, but that the namespace gets the key of the releases' names. Whether the deployment will be allowed what it
-    /// needs is asked by [`Namespace::may`], before this.
+    /// is changed, but that the namespace gets the key of the releases' names, and is made where it isn't there and is itself
+    /// in the input. Whether the deployment will be allowed what it needs is asked by [`Namespace::may`], before this.
     ///
     /// # Errors
     /// [`PrepareError`].
@@ -126,7 +136,7 @@ impl Shared {
         }
         let kinds: BTreeMap<_, _> = manifests.objects().iter().rev().map(|one| (one.kind_in_full(), one)).collect();
         try_join_all(kinds.into_values().map(|one| self.is_known(one, manifests.objects()))).await?;
-        let key = self.releases.key().await?;
+        let (key, home) = self.key_at_home(manifests).await?;
         let mut others: Vec<_> = manifests.objects().iter().filter(|one| !is_deployment(one)).collect();
         sort_to_apply(&mut others, |one| (one.group(), one.kind()));
         let mut secrets = BTreeMap::new();
@@ -158,7 +168,7 @@ impl Shared {
             input: manifests.objects(),
         };
         let made = try_join_all(deployments.into_iter().map(|one| service(self, one, &around))).await?;
-        let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes: Vec::new() };
+        let mut prepared = Prepared { services: Vec::new(), payloads: BTreeMap::new(), notes: Vec::from_iter(home) };
         for (spec, payload) in made {
             prepared.payloads.insert(spec.release.id.clone(), payload);
             prepared.services.push(spec);

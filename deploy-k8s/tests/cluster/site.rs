@@ -50,11 +50,23 @@ impl Site {
     }
 
     async fn read_text(&self, text: &str) -> Manifests {
+        self.read_text_for(self.ground.namespace(), text).await
+    }
+
+    /// Another namespace, and what an input means for it.
+    pub(crate) async fn elsewhere(&self, namespace: &str, text: &str) -> (Namespace, Manifests) {
+        (
+            self.cluster.open(namespace, &NamespaceOptions { settle: self.settle, ..NamespaceOptions::default() }),
+            self.read_text_for(namespace, text).await,
+        )
+    }
+
+    async fn read_text_for(&self, namespace: &str, text: &str) -> Manifests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.yaml");
         std::fs::write(&path, text).unwrap();
         let input = Input { paths: vec![path], kind: None };
-        input.load(None, self.ground.namespace()).await.unwrap()
+        input.load(None, namespace).await.unwrap()
     }
 
     /// Deploys, as a process that starts anew does.

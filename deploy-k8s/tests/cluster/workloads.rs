@@ -176,3 +176,24 @@ async fn before_start(site: &Site) -> Vec<String> {
     });
     ended.collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_in_the_input_is_made() {
+    let Some(ground) = Ground::new().await else { return };
+    let mut site = Site::new(ground).await;
+    site.settle = Duration::ZERO;
+    let (ground, name) = (&site.ground, format!("{}-new", site.ground.namespace()));
+    let web = Web { replicas: 1, ..Web::default() }.manifests(ground);
+    let (namespace, input) = site.elsewhere(&name, &web).await;
+    let error = namespace.prepare(&input).await.err().unwrap().to_string();
+    assert!(error.contains(&format!("kubectl create namespace {name}")), "{error}");
+
+    let text = format!("{web}---\napiVersion: v1\nkind: Namespace\nmetadata: {{ name: {name}, labels: {{ a: b }} }}\n");
+    let (namespace, input) = site.elsewhere(&name, &text).await;
+    let prepared = namespace.prepare(&input).await.unwrap();
+    assert!(prepared.notes.iter().any(|note| note.contains(&name)), "{:?}", prepared.notes);
+    let request = Request { services: prepared.services, payloads: prepared.payloads };
+    assert_eq!(Site::run(&namespace, &request, &Rolling).await.finish, Finish::Ended(End::Succeeded));
+    assert_eq!(ground.get("namespace", &name).await["metadata"]["labels"]["a"], "b");
+    ground.kubectl(&["delete", "namespace", &name, "--wait=false"]).await;
+}
