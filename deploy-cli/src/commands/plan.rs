@@ -8,12 +8,12 @@ use crate::{
     CommandError, Exit, Place,
     args::{Globals, Output, PlanArgs},
     output::letter,
-    run::of_error,
+    run::{leftovers, of_error},
     wiring::Intent,
 };
 use deploy_core::{
     engine::Request,
-    model::{DeploymentId, Millis, StepId},
+    model::{DeploymentId, Millis, Plan, StepId},
     target::Cx,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -29,7 +29,7 @@ const LEASE_WAIT: Millis = Millis::from_secs(300);
 /// What keeps it from being planned.
 pub async fn plan(globals: &Globals, args: &PlanArgs) -> Result<Exit, CommandError> {
     let intent = if args.out.is_some() { Intent::Change } else { Intent::Look };
-    let Prepared { place, request, notes } = prepare(globals, &args.strategy, intent).await?;
+    let Prepared { place, request, notes, leftover } = prepare(globals, &args.strategy, intent).await?;
     if args.out.is_some() {
         store(&place, &request).await?;
     }
@@ -49,6 +49,13 @@ pub async fn plan(globals: &Globals, args: &PlanArgs) -> Result<Exit, CommandErr
     }
     // beside the plan, so that whoever reads JSON hears of them as well
     notes.iter().for_each(|note| eprintln!("{note}"));
+    if let Some(say) = leftover {
+        let last = place.last().await?;
+        let last = last.as_ref().and_then(|last| last.state.as_ref()).map(|state| state.plan());
+        let of_last = last.into_iter().flat_map(Plan::releases).map(|release| release.service.clone()).collect();
+        let (world, _) = place.observe(&of_last).await?;
+        leftovers(last, &services, &world).iter().for_each(|left| eprintln!("{}", say(left)));
+    }
     Ok(Exit::Done)
 }
 

@@ -18,9 +18,10 @@ pub async fn up(globals: &Globals, args: &UpArgs) -> Result<Exit, CommandError> 
     if let Some(path) = &args.plan {
         return run_plan(globals, args, path).await;
     }
-    let Prepared { place, request, notes } = prepare(globals, &args.strategy, Intent::Change).await?;
+    let Prepared { place, request, notes, leftover } = prepare(globals, &args.strategy, Intent::Change).await?;
     notes.iter().for_each(|note| eprintln!("{note}"));
-    Conduct::new(&place, globals.output, &args.run).run(Work::Deploy(&request, strategy(&args.strategy))).await
+    let conduct = Conduct::new(&place, globals.output, &args.run).naming(leftover);
+    conduct.run(Work::Deploy(&request, strategy(&args.strategy))).await
 }
 
 /// The configurations lie in the target's store since the plan was made.

@@ -1,4 +1,4 @@
-use super::{Reader, of_error, of_report, signals::Signals};
+use super::{Leftover, Reader, leftovers, of_error, of_report, signals::Signals};
 use crate::{
     CommandError, Exit, Place,
     args::{OnInterrupt, Output, RunArgs},
@@ -29,13 +29,19 @@ pub struct Conduct<'a> {
     output: Output,
     on_interrupt: OnInterrupt,
     options: Options,
+    leftover: Option<Leftover>,
 }
 
 impl<'a> Conduct<'a> {
     /// A run in a place, told so.
     pub fn new(place: &'a Place, output: Output, args: &RunArgs) -> Self {
         let options = Options { lease_wait: args.lease_wait, ..Options::default() };
-        Self { place, output, on_interrupt: args.on_interrupt, options }
+        Self { place, output, on_interrupt: args.on_interrupt, options, leftover: None }
+    }
+
+    /// The same, that says which services of the last deployment aren't wanted any more and stay.
+    pub fn naming(self, leftover: Option<Leftover>) -> Self {
+        Self { leftover, ..self }
     }
 
     /// Does the work. The exit status tells how it ended.
@@ -47,10 +53,14 @@ impl<'a> Conduct<'a> {
     /// Where there was no deployment to tell of, or the engine had to stop.
     pub async fn run(self, work: Work<'_>) -> Result<Exit, CommandError> {
         let last = self.place.last().await?;
-        let mut services: BTreeSet<ServiceName> = work.services().cloned().collect();
-        let plan_of_last = last.iter().filter_map(|last| last.state.as_ref()).map(|state| state.plan());
-        services.extend(plan_of_last.flat_map(Plan::releases).map(|release| release.service.clone()));
-        let (_, names) = self.place.observe(&services).await?;
+        let wanted: BTreeSet<ServiceName> = work.services().cloned().collect();
+        let plan_of_last = last.as_ref().and_then(|last| last.state.as_ref()).map(|state| state.plan());
+        let mut services = wanted.clone();
+        services.extend(plan_of_last.into_iter().flat_map(Plan::releases).map(|release| release.service.clone()));
+        let (world, names) = self.place.observe(&services).await?;
+        if let Some(say) = self.leftover {
+            leftovers(plan_of_last, &wanted, &world).iter().for_each(|left| eprintln!("{}", say(left)));
+        }
         let reader = Reader::new(self.output, Story::new(names, last.as_ref()));
         let engine = self.place.engine(reader.observer());
 

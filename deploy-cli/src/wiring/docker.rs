@@ -125,7 +125,7 @@ pub(super) async fn prepare(globals: &Globals, smoke: &[SmokeCheck]) -> Result<W
     let ignored = project.ignored.iter().map(|ignored| format!("Without effect: {ignored}."));
     let notes = prepared.notes.into_iter().chain(ignored).collect();
     let place = docker(&project.name, opened).await?;
-    Ok(Wanted { place, services: prepared.services, payloads: prepared.payloads, notes })
+    Ok(Wanted { place, services: prepared.services, payloads: prepared.payloads, notes, leftover: None })
 }
 
 /// A project on an Engine, with its agent.

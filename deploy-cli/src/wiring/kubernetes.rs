@@ -5,7 +5,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use deploy_core::{
-    model::{Fence, Millis, Plan},
+    model::{Fence, Millis, Plan, ServiceName},
     target::TargetError,
 };
 use deploy_k8s::{
@@ -65,7 +65,20 @@ pub(super) async fn prepare(globals: &Globals, smoke: &[SmokeCheck], intent: Int
     }
     let prepared = namespace.prepare(&manifests).await.map_err(CommandError::PrepareObjects)?;
     let place = kubernetes(manifests.namespace(), namespace);
-    Ok(Wanted { place, services: prepared.services, payloads: prepared.payloads, notes: prepared.notes })
+    Ok(Wanted {
+        place,
+        services: prepared.services,
+        payloads: prepared.payloads,
+        notes: prepared.notes,
+        leftover: Some(leftover),
+    })
+}
+
+fn leftover(service: &ServiceName) -> String {
+    format!(
+        "Deployment {service} isn't in the input any more, and stays. `kubectl delete deployment {service}` takes it away; \
+         `deploy down` does so with everything else."
+    )
 }
 
 /// Refuses smoke checks of what isn't in the input.

@@ -11,6 +11,7 @@ pub use local::local;
 use crate::{
     CommandError, Place, SmokeCheck,
     args::{Globals, TargetName},
+    run::Leftover,
 };
 use deploy_core::{
     journal::Journal,
@@ -26,6 +27,8 @@ pub(crate) struct Wanted {
     pub(crate) payloads: BTreeMap<ReleaseId, Payload>,
     /// What people should know of all of it.
     pub(crate) notes: Vec<String>,
+    /// How it is said of a service that isn't wanted any more and stays; none where the notes name them.
+    pub(crate) leftover: Option<Leftover>,
 }
 
 /// What is to be taken away.

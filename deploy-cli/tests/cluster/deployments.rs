@@ -21,8 +21,13 @@ fn a_version_comes_goes_back_and_is_taken_down() {
         "{said}"
     );
     assert_eq!(ground.names("deployments,services"), "");
-    done(&["up", "-f", "1.yaml"], "deployment 1 done");
+    let idle = web.split("---").next().unwrap().replace("web", "idle").replace("replicas: 2", "replicas: 1");
+    std::fs::write(ground.folder.path().join("both.yaml"), format!("{web}---\n{idle}")).unwrap();
+    done(&["up", "-f", "both.yaml"], "deployment 1 done");
     done(&["up", "-f", "1.yaml"], "nothing to do");
+    for command in ["up", "plan"] {
+        done(&[command, "-f", "1.yaml"], "Deployment idle isn't in the input any more, and stays.");
+    }
     done(&["plan", "-f", "2.yaml", "--strategy", "blue-green"], "stop");
     done(&["up", "-f", "2.yaml", "--strategy", "blue-green"], "deployment 2 done");
     done(&["status"], "deployment 2 (blue-green");
