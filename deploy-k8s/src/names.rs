@@ -1,6 +1,7 @@
 //! What our objects in a namespace are called, and the labels and annotations on them. A stored format: see ADR 0012.
 
 use deploy_core::model::{DeploymentId, ReleaseId};
+use std::collections::BTreeMap;
 
 /// The label that tells which of our objects it is: [`JOURNAL`], [`RELEASE`] or [`KEY`].
 pub(crate) const KIND: &str = "deploy-rs.github.io/kind";
@@ -15,8 +16,10 @@ pub(crate) const WAIT: &str = "deploy-rs.github.io/wait";
 pub(crate) const NO_WAIT: &str = "false";
 /// The annotation on a release that is held beside the next one.
 pub(crate) const HOLD: &str = "deploy-rs.github.io/hold";
-/// The label of Kubernetes that tells what an object is managed by.
+/// The labels of Kubernetes that tell what an object is managed by, what it belongs to, and which part of that it is.
 pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const NAME: &str = "app.kubernetes.io/name";
+const COMPONENT: &str = "app.kubernetes.io/component";
 /// Ours: also the name under which we write fields.
 pub(crate) const MANAGER: &str = "deploy";
 /// What `kubectl apply` compares with.
@@ -40,6 +43,19 @@ pub(crate) const KEY_SECRET: &str = "deploy-key";
 
 /// The name of the ConfigMap that tells which objects were applied.
 pub(crate) const OBJECTS: &str = "deploy-objects";
+
+/// The labels that all objects of our own have; `component` tells which of them it is.
+pub(crate) fn labels(component: &str) -> BTreeMap<String, String> {
+    let all = [(MANAGED_BY, MANAGER), (NAME, MANAGER), (COMPONENT, component)];
+    all.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+/// The same, and the one by which those of a kind are found.
+pub(crate) fn labels_of(kind: &str) -> BTreeMap<String, String> {
+    let mut labels = labels(kind);
+    labels.insert(KIND.to_owned(), kind.to_owned());
+    labels
+}
 
 /// The name of a deployment's journal.
 pub(crate) fn journal(deployment: DeploymentId) -> String {

@@ -14,8 +14,9 @@ use crate::{
     view::Watched,
 };
 use deploy_core::{
+    health::Health,
     lease::{Lease, LeaseEnd},
-    model::{DeploymentId, Fence, Millis, Payload, Release, ServiceName, StepId},
+    model::{DeploymentId, Fence, Millis, ObjectRef, Payload, Release, ServiceName, StepId},
     target::{Cx, TargetError},
 };
 use k8s_openapi::api::core::v1::Service;
@@ -157,6 +158,47 @@ fn a_configuration_is_found_whose_answer_was_lost() {
     });
     let asked: Vec<_> = came.iter().map(|asked| asked.method.as_str()).collect();
     assert_eq!(asked, ["POST", "POST", "GET"]);
+}
+
+fn job(version: &str, conditions: Value) -> Value {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": { "name": "migrate", "namespace": "shop", "uid": "1", "resourceVersion": version },
+        "spec": { "selector": { "matchLabels": { "job-name": "migrate" } } },
+        "status": { "active": 1, "conditions": conditions },
+    })
+}
+
+/// Its controller may clear it away at once: what it was last is what counts.
+#[test]
+fn a_job_that_is_gone_has_ended_as_it_was_seen_last() {
+    for (end, expected) in [
+        (Some("Complete"), Health::Healthy),
+        (Some("Failed"), Health::Unhealthy("it failed: no".into())),
+        (None, Health::Unhealthy("somebody has deleted it".into())),
+    ] {
+        let conditions = end.map(|end| json!({ "type": end, "status": "True", "message": "no" }));
+        let last = job("2", conditions.into_iter().collect());
+        let say = move |asked: &Asked| match (asked.path.contains("/jobs"), asked.path.contains("watch=true")) {
+            (true, false) => Say::Json(200, list("Job", "1", &[job("1", json!([]))])),
+            (true, true) => Say::Watch(vec![event("DELETED", last.clone())]),
+            (false, false) => Say::Json(200, list("Pod", "1", &[])),
+            (false, true) => Say::Watch(Vec::new()),
+        };
+        answered_by(say, async |api| {
+            let namespace = Namespace::of(api, &NamespaceOptions::default());
+            let object = ObjectRef { target: "shop".into(), kind: "job.batch".into(), name: "migrate".into() };
+            let end = async {
+                loop {
+                    match namespace.shared.look(&object).await.unwrap().health {
+                        Health::Waiting(_) => sleep(Duration::from_millis(10)).await,
+                        end => return end,
+                    }
+                }
+            };
+            assert_eq!(timeout(Duration::from_secs(10), end).await, Ok(expected));
+        });
+    }
 }
 
 #[test]

@@ -170,12 +170,11 @@ impl Inventory {
 }
 
 fn config_map(fence: Fence, text: &str) -> ConfigMap {
-    let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let stamp = Stamp { fence, made: None, stopped: None };
     ConfigMap {
         metadata: ObjectMeta {
             name: Some(names::OBJECTS.into()),
-            labels: Some(BTreeMap::from([label(names::MANAGED_BY, names::MANAGER), label(names::KIND, DATA)])),
+            labels: Some(names::labels_of(DATA)),
             annotations: Some(BTreeMap::from([(names::FENCE.into(), stamp.text())])),
             ..ObjectMeta::default()
         },

@@ -60,11 +60,10 @@ impl Seals {
 
 /// Keeps what a Secret held before it is changed, for the way back.
 pub(crate) async fn keep(api: &Api, seal: &str, manifest: &Value) -> Result<(), TargetError> {
-    let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let kept = Secret {
         metadata: ObjectMeta {
             name: Some(name(seal)),
-            labels: Some(BTreeMap::from([label(names::MANAGED_BY, names::MANAGER), label(names::KIND, names::SEALED)])),
+            labels: Some(names::labels_of(names::SEALED)),
             ..ObjectMeta::default()
         },
         data: Some(BTreeMap::from([("manifest".to_owned(), ByteString(manifest.to_string().into_bytes()))])),

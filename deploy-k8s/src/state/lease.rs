@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     api::{Api, CallError},
-    names::{LEASE, MANAGED_BY, MANAGER},
+    names::{LEASE, MANAGER, labels},
     patch::{JsonPatch, annotation},
 };
 use async_trait::async_trait;
@@ -20,7 +20,6 @@ use k8s_openapi::{
 };
 use serde_json::json;
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -132,7 +131,7 @@ impl KubeLease {
         let process = self.process.as_ref().map(|process| (PROCESS.to_owned(), process.to_string()));
         let metadata = ObjectMeta {
             name: Some(LEASE.into()),
-            labels: Some(BTreeMap::from([(MANAGED_BY.into(), MANAGER.into())])),
+            labels: Some(labels("lease")),
             annotations: Some(process.into_iter().collect()),
             ..ObjectMeta::default()
         };

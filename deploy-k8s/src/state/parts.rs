@@ -1,7 +1,7 @@
 use super::head::{HEAD, Head};
 use crate::{
     api::{Api, CallError},
-    names::{self, DEPLOYMENT, JOURNAL, KIND, MANAGED_BY, MANAGER},
+    names::{self, DEPLOYMENT, JOURNAL, KIND},
 };
 use deploy_core::model::DeploymentId;
 use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -69,8 +69,7 @@ impl Parts {
 
 /// A new part with its first lines.
 pub(super) fn part(deployment: DeploymentId, number: usize, head: Head, lines: &BTreeMap<u64, String>) -> ConfigMap {
-    let mut labels =
-        BTreeMap::from([(KIND, JOURNAL), (MANAGED_BY, MANAGER)].map(|(key, value)| (key.into(), value.into())));
+    let mut labels = names::labels_of(JOURNAL);
     labels.insert(DEPLOYMENT.into(), deployment.to_string());
     ConfigMap {
         metadata: ObjectMeta {

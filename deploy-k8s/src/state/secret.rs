@@ -1,5 +1,5 @@
 use super::key::hex;
-use crate::names::{self, FENCE, HOLD, KIND, MANAGED_BY, MANAGER, RELEASE, SERVICE};
+use crate::names::{self, FENCE, HOLD, RELEASE, SERVICE};
 use deploy_core::model::{Fence, Payload, Release, ReleaseId, ServiceName};
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use sha2::{Digest, Sha256};
@@ -26,11 +26,12 @@ pub(super) fn secret(fence: Fence, release: &Release, payload: &Payload, hold: O
         (ARTIFACT, release.artifact.clone()),
     ];
     let annotations = annotations.into_iter().chain(hold.map(|hold| (HOLD, hold.to_owned())));
-    let labels = [(KIND, RELEASE.into()), (SERVICE, label(&release.service)), (MANAGED_BY, MANAGER.into())];
+    let mut labels = names::labels_of(RELEASE);
+    labels.insert(SERVICE.into(), label(&release.service));
     Secret {
         metadata: ObjectMeta {
             name: Some(names::release(&release.id)),
-            labels: Some(labels.into_iter().map(|(key, value)| (key.into(), value)).collect()),
+            labels: Some(labels),
             annotations: Some(annotations.map(|(key, value)| (key.into(), value)).collect()),
             ..ObjectMeta::default()
         },

@@ -1,7 +1,7 @@
 use super::{TRIES, key::Key, secret};
 use crate::{
     api::{Api, CallError},
-    names::{self, FENCE, HOLD, KEY, KEY_SECRET, KIND, MANAGED_BY, MANAGER, RELEASE, SERVICE},
+    names::{self, FENCE, HOLD, KEY, KEY_SECRET, KIND, RELEASE, SERVICE},
     patch::{JsonPatch, annotation},
 };
 use deploy_core::{
@@ -302,9 +302,12 @@ fn admit(ours: Fence, newest: Fence) -> Result<(), TargetError> {
 }
 
 fn key_secret(key: &[u8; 32]) -> Secret {
-    let labels = [(KIND, KEY), (MANAGED_BY, MANAGER)].map(|(key, value)| (key.into(), value.into()));
     Secret {
-        metadata: ObjectMeta { name: Some(KEY_SECRET.into()), labels: Some(labels.into()), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(KEY_SECRET.into()),
+            labels: Some(names::labels_of(KEY)),
+            ..ObjectMeta::default()
+        },
         data: Some(BTreeMap::from([(KEY.into(), ByteString(key.into()))])),
         ..Secret::default()
     }
