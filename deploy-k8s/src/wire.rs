@@ -169,6 +169,19 @@ fn job(version: &str, conditions: Value) -> Value {
     })
 }
 
+#[test]
+fn who_may_not_watch_an_object_reads_it() {
+    let say = |asked: &Asked| match asked.path.contains("/jobs/migrate") {
+        true => Say::Json(200, job("2", json!([{ "type": "Complete", "status": "True" }]))),
+        false => Say::Json(403, refusal(403, "Forbidden")),
+    };
+    answered_by(say, async |api| {
+        let namespace = Namespace::of(api, &NamespaceOptions::default());
+        let object = ObjectRef { target: "shop".into(), kind: "job.batch".into(), name: "migrate".into() };
+        assert_eq!(namespace.shared.look(&object).await.unwrap().health, Health::Healthy);
+    });
+}
+
 /// Its controller may clear it away at once: what it was last is what counts.
 #[test]
 fn a_job_that_is_gone_has_ended_as_it_was_seen_last() {

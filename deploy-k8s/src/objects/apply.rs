@@ -106,7 +106,11 @@ impl Shared {
         })
     }
 
-    async fn there(&self, resolved: &Resolved, object: &ObjectRef) -> Result<Option<DynamicObject>, TargetError> {
+    pub(super) async fn there(
+        &self,
+        resolved: &Resolved,
+        object: &ObjectRef,
+    ) -> Result<Option<DynamicObject>, TargetError> {
         Ok(answered(format!("read {object}"), resolved.of(&self.api).get_opt(&object.name)).await?)
     }
 

@@ -33,7 +33,20 @@ impl Shared {
             return Ok(Look { health: Health::Healthy, instance: None });
         };
         let kind = rule.name();
-        let seen = self.view.object(object, &rule.resource()).await?;
+        let seen = match self.view.object(object, &rule.resource()).await {
+            Ok(seen) => seen,
+            // who may not watch may still read
+            Err(TargetError::Rejected { .. }) => {
+                self.view.leave(object);
+                let there = self.there(&rule.resource(), object).await?;
+                let health = match there {
+                    Some(there) => rule.look(&value(&there)?),
+                    None => gone(rule, None),
+                };
+                return Ok(Look { health, instance: None });
+            }
+            Err(error) => return Err(error),
+        };
         let Some(there) = seen.now() else {
             return Ok(Look { health: gone(rule, seen.object.gone().as_deref()), instance: None });
         };
@@ -61,7 +74,14 @@ impl Shared {
     /// exchanges one pod after the other.
     pub(super) async fn make_way(&self, cx: &Cx, object: &ObjectRef, now: &DynamicObject) -> Result<(), TargetError> {
         let Some(rule) = Rule::of(&object.kind) else { return Ok(()) };
-        let seen = self.view.object(object, &rule.resource()).await?;
+        let seen = match self.view.object(object, &rule.resource()).await {
+            // who may not look for what is in the way leaves it there
+            Err(TargetError::Rejected { .. }) => {
+                self.view.leave(object);
+                return Ok(());
+            }
+            seen => seen?,
+        };
         let (by, mut changes) = (at_most(cx, SEEN_BY), self.view.changes());
         let is_seen = |there: &DynamicObject| {
             let (wanted, seen) = (now.metadata.generation, &there.data["status"]["observedGeneration"]);
