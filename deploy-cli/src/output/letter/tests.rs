@@ -1,6 +1,6 @@
 use super::letter;
 use crate::output::fixtures::{database, planned, planned_from, planned_where, running, spec, with_v1};
-use deploy_core::model::{Batch, Capabilities, Millis, Named, Object, ObjectRef, Order, ServiceSpec, World};
+use deploy_core::model::{Awaited, Batch, Capabilities, Millis, Named, Object, ObjectRef, Order, ServiceSpec, World};
 use serde_json::json;
 
 fn told(strategy: &str, wanted: Vec<ServiceSpec>, world: World) -> String {
@@ -134,4 +134,15 @@ fn what_lives_in_another_container_is_told_after_it() {
     running(&mut world, &wiki("v1"), 1);
     insta::assert_snapshot!(told("rolling", vec![wiki("v2"), vpn("v2")], world.clone()));
     insta::assert_snapshot!(told("rolling", vec![wiki("v2"), vpn("v1")], world));
+}
+
+#[test]
+fn what_takes_its_time_is_waited_for_first() {
+    let object = ObjectRef { target: "shop".into(), kind: "job.batch".into(), name: "migrate".into() };
+    let web = ServiceSpec { objects: vec![Object { object, spec: json!({}) }], ..spec("web", "v2", 2) };
+    let can =
+        Capabilities { awaited: [("job.batch".to_owned(), Awaited::ByServices)].into(), ..Capabilities::default() };
+    let (plan, names) = planned_where(can, "rolling", vec![web], with_v1(2), []);
+    let letter = letter(&plan, &names);
+    assert!(letter.contains("make the job.batch migrate; wait for the job.batch migrate"), "{letter}");
 }
