@@ -2,10 +2,7 @@
 //! and pods of two releases that stand side by side have each its own.
 
 use super::references::{Need, Reference, references};
-use crate::{
-    names::{MANAGED_BY, MANAGER},
-    state::Key,
-};
+use crate::state::Key;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -75,7 +72,6 @@ fn copy(manifest: &Value, key: &Key) -> Value {
     if let Value::Object(labels) = &manifest["metadata"]["labels"] {
         copy["metadata"]["labels"] = Value::Object(labels.clone());
     }
-    copy["metadata"]["labels"][MANAGED_BY] = json!(MANAGER);
     copy["immutable"] = json!(true);
     copy
 }
