@@ -17,7 +17,7 @@ pub(crate) const NO_WAIT: &str = "false";
 /// The annotation on a release that is held beside the next one.
 pub(crate) const HOLD: &str = "deploy-rs.github.io/hold";
 /// The labels of Kubernetes that tell what an object is managed by, what it belongs to, and which part of that it is.
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const NAME: &str = "app.kubernetes.io/name";
 const COMPONENT: &str = "app.kubernetes.io/component";
 /// Ours: also the name under which we write fields.

@@ -46,7 +46,7 @@ impl Scratch {
     pub async fn create(&self) -> Result<(), TargetError> {
         let name = self.api.namespace();
         let namespace: Namespace = object(json!({
-            "metadata": { "name": name, "labels": { names::MANAGED_BY: names::MANAGER } },
+            "metadata": { "name": name, "labels": names::labels("scratch") },
         }))?;
         let params = PostParams { field_manager: Some(names::MANAGER.into()), ..PostParams::default() };
         let all = kube::Api::<Namespace>::all(self.api.client().clone());

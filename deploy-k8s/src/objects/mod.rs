@@ -2,7 +2,7 @@
 //! `kubectl apply` does, with the same annotation, so that either may go on where the other has stopped.
 
 mod apply;
-mod awaited;
+pub(crate) mod awaited;
 mod copies;
 mod covers;
 mod inventory;

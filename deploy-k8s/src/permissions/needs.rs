@@ -2,7 +2,7 @@ use super::rule::{Necessity, Need, Rule, add};
 use crate::{
     manifest::{Manifest, Manifests, is_cluster_wide},
     names::LEASE,
-    objects::Entry,
+    objects::{Entry, awaited, kind_name},
     prepare::looked_for,
 };
 use Necessity::{Helps, Must};
@@ -159,7 +159,7 @@ impl Permissions {
         let mut rules = Rules::default();
         let smoke = self.is_smoke_checked.then_some(SMOKE);
         ALWAYS.into_iter().chain(smoke).for_each(|line| add(&mut rules.namespaced, line.rule(Must)));
-        for (kind, Meant { names, .. }) in &self.kinds {
+        for (kind, Meant { api_version, names }) in &self.kinds {
             let resource = found.get(kind).or_else(|| self.defined.get(kind)).cloned();
             let resource = resource.unwrap_or_else(|| {
                 if is_cluster_wide(&kind.0, &kind.1).is_none() {
@@ -167,7 +167,10 @@ impl Permissions {
                 }
                 guessed(kind)
             });
-            rules.add_object(kind, resource, names);
+            rules.add_object(kind, &resource, names);
+            if awaited::Rule::of(&kind_name(api_version, &kind.1)).is_some() {
+                rules.add_awaited(kind, resource, names);
+            }
         }
         for kind in &self.looked_for {
             let kind = (String::new(), (*kind).to_owned());
@@ -191,19 +194,45 @@ impl Rules {
     fn add_object(
         &mut self,
         (group, kind): &Kind,
-        Resource { plural, is_cluster_wide }: Resource,
+        Resource { plural, is_cluster_wide }: &Resource,
         names: &BTreeSet<String>,
     ) {
         let of_input = |names, verbs: &[_]| {
             rule(group.clone(), plural.clone(), names, verbs, Must, format!("{kind} in the input"))
         };
-        if !is_cluster_wide {
+        if !*is_cluster_wide {
             return add(&mut self.namespaced, of_input(BTreeSet::new(), &[&OBJECT[..], &["create"]].concat()));
         }
         // all of that kind would be everybody's
         let named = names.iter().cloned().map(Cow::Owned).collect();
         add(&mut self.cluster_wide, of_input(named, &OBJECT));
         add(&mut self.cluster_wide, of_input(BTreeSet::new(), &["create"]));
+    }
+
+    /// What waiting for objects of a kind is easier with: those that may not be watched are read again and again.
+    fn add_awaited(
+        &mut self,
+        (group, kind): &Kind,
+        Resource { plural, is_cluster_wide }: Resource,
+        names: &BTreeSet<String>,
+    ) {
+        let (rules, names) = match is_cluster_wide {
+            true => (&mut self.cluster_wide, names.iter().cloned().map(Cow::Owned).collect()),
+            false => (&mut self.namespaced, BTreeSet::new()),
+        };
+        add(rules, rule(group.clone(), plural, names, &["list", "watch"], Helps, format!("{kind} that is waited for")));
+        match kind.as_str() {
+            "StatefulSet" => {
+                let make_way = line("", "pods", &["delete"], "a StatefulSet's pods that are in its way");
+                add(&mut self.namespaced, make_way.rule(Must));
+            }
+            "Namespace" => {
+                let account =
+                    line("", "serviceaccounts", &["list", "watch"], "whether a new namespace has its account");
+                add(&mut self.namespaced, account.rule(Helps));
+            }
+            _ => {}
+        }
     }
 
     /// All that must be allowed in the namespace.

@@ -82,8 +82,11 @@ pub(super) fn add(rules: &mut Vec<Rule>, mut rule: Rule) {
     let like =
         |there: &&mut Rule| is_about_the_same(there) && there.names == rule.names && there.necessity == rule.necessity;
     match rules.iter_mut().find(like) {
-        Some(there) => there.verbs.extend(&rule.verbs),
-        None if rule.verbs.is_empty() => {}
+        _ if rule.verbs.is_empty() => {}
+        Some(there) => {
+            there.verbs.extend(&rule.verbs);
+            there.purpose = format!("{}; {}", there.purpose, rule.purpose).into();
+        }
         None => rules.push(rule),
     }
 }

@@ -27,6 +27,10 @@ apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: { name: web }
 ---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: { name: db }
+---
 apiVersion: v1
 kind: Namespace
 metadata: { name: shop }
@@ -76,9 +80,12 @@ fn an_input_adds_what_its_kinds_need() {
         added,
         [
             "get,list,create,patch,delete /configmaps",
+            "list,watch,delete /pods",
+            "get,list,watch /serviceaccounts",
+            "get,create,patch,delete apps/statefulsets",
+            "list,watch apps/statefulsets",
             "get,create,patch,delete cert-manager.io/certificates",
             "get,create,patch,delete networking.k8s.io/ingresses",
-            "get /serviceaccounts",
         ]
     );
     assert_eq!(
@@ -86,8 +93,10 @@ fn an_input_adds_what_its_kinds_need() {
         [
             "get,patch,delete /namespaces shop",
             "create /namespaces",
+            "list,watch /namespaces shop",
             "get,patch,delete apiextensions.k8s.io/customresourcedefinitions geese.example.com",
             "create apiextensions.k8s.io/customresourcedefinitions",
+            "list,watch apiextensions.k8s.io/customresourcedefinitions geese.example.com",
             "get,patch,delete example.com/geese gray",
             "create example.com/geese",
         ]
