@@ -109,7 +109,7 @@ fn write(ground: &Ground, version: &str) {
     let path = ground.folder.path().join(file);
     let web = fs::read_to_string(&path).unwrap();
     let from = "envFrom: [{ configMapRef: { name: app } }, { secretRef: { name: app } }]";
-    let web = web.replace("args: [demo-app]", &format!("args: [demo-app]\n        {from}"));
+    let web = web.replace("        env: [", &format!("        {from}\n        env: ["));
     assert!(web.contains(from));
     fs::write(path, format!("{web}{CONFIG}{version} }}\n")).unwrap();
 }
