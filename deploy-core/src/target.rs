@@ -113,8 +113,9 @@ pub trait Target: Send + Sync {
     }
 
     /// Looks once whether an object has come true that was applied: only at kinds that
-    /// [take their time](Capabilities::awaited). The engine asks again until it has, or until a deadline.
-    async fn look(&self, object: &ObjectRef) -> Result<Look, TargetError> {
+    /// [take their time](Capabilities::awaited). The engine asks again until it has, or until a deadline. What only keeps it from
+    /// coming true, and isn't wanted any more, may be taken away.
+    async fn look(&self, _: &Cx, object: &ObjectRef) -> Result<Look, TargetError> {
         Err(TargetError::Rejected { why: format!("this target can't tell whether {object} has come true") })
     }
 

@@ -1,9 +1,9 @@
 use super::{Engine, perform::with_sources};
 use crate::{
     health::Health,
-    model::{Instance, Millis, ObjectRef, StepId},
+    model::{Instance, Millis, ObjectRef},
     observer::Progress,
-    target::Look,
+    target::{Cx, Look},
 };
 use futures_util::{StreamExt, stream};
 use std::time::Duration;
@@ -26,10 +26,10 @@ impl Engine {
     ///
     /// # Errors
     /// What is wrong, for people: at once where that is certain, otherwise at the deadline.
-    pub(super) async fn await_object(&self, step: &StepId, object: &ObjectRef, by: Millis) -> Result<(), String> {
+    pub(super) async fn await_object(&self, cx: &Cx, object: &ObjectRef, by: Millis) -> Result<(), String> {
         let deadline = Instant::now() + by.duration();
         let mut seen = Seen::default();
-        let result = match timeout_at(deadline, self.look_at_object(step, object, deadline, &mut seen)).await {
+        let result = match timeout_at(deadline, self.look_at_object(cx, object, deadline, &mut seen)).await {
             Ok(result) => result,
             Err(_) => {
                 let why = seen.why.as_deref().unwrap_or("nothing was seen of it");
@@ -44,7 +44,7 @@ impl Engine {
 
     async fn look_at_object(
         &self,
-        step: &StepId,
+        cx: &Cx,
         object: &ObjectRef,
         deadline: Instant,
         seen: &mut Seen,
@@ -52,7 +52,7 @@ impl Engine {
         let mut changes = self.target.watch().chain(stream::pending());
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.target.look(object).await {
+            match self.target.look(cx, object).await {
                 Ok(Look { health, instance }) => {
                     seen.instance = instance.or(seen.instance.take());
                     match health {
@@ -65,7 +65,7 @@ impl Engine {
                 Err(error) => return Err(with_sources(&error)),
             }
             let left = Millis::from(deadline.saturating_duration_since(Instant::now()));
-            self.tell(Progress::Health { step: step.clone(), healthy: 0, of: 1, last: seen.why.clone(), left });
+            self.tell(Progress::Health { step: cx.step.clone(), healthy: 0, of: 1, last: seen.why.clone(), left });
             sleep(FIRST_PAUSE).await; // a burst of changes is looked at once
             let _ = timeout(pause.saturating_sub(FIRST_PAUSE), changes.next()).await;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);

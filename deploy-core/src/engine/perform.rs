@@ -88,7 +88,7 @@ impl Engine {
                 }));
             }
             Op::Await { object, by } => {
-                return Ok(Attempt::Over(match self.await_object(&step.id, object, *by).await {
+                return Ok(Attempt::Over(match self.await_object(cx, object, *by).await {
                     Ok(()) => Outcome::Applied,
                     Err(reason) => Outcome::Failed { reason },
                 }));

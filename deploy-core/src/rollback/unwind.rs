@@ -72,7 +72,8 @@ impl<'a> Back<'a> {
                 expect: expect(op, &step.op),
                 op: op.clone(),
                 undo: Undo::Nothing,
-                on_failure: OnFailure::Halt,
+                // as it was before is enough: it may not have come true then either
+                on_failure: if matches!(op, Op::Await { .. }) { OnFailure::Continue } else { OnFailure::Halt },
                 deadline: self.deadline(op, step),
             });
         }

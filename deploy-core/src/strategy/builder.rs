@@ -249,7 +249,7 @@ impl<'a> Builder<'a> {
                 before.push(applied.last.clone());
                 after.extend(applied.awaited.clone());
             } else if let Some(id) = self.apply("Prepare", object, &before) {
-                let applied = self.await_object(object, id, spec.clocks.healthy_by);
+                let applied = self.await_object(object, id);
                 before = vec![applied.last.clone()];
                 after.extend(applied.awaited.clone());
                 self.applied.insert(object.object.clone(), applied);
@@ -260,9 +260,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Waits until an object that was just applied has come true, where it takes its time; as it was before, on the way back.
-    fn await_object(&mut self, object: &Object, applied: StepId, by: Millis) -> Applied {
+    fn await_object(&mut self, object: &Object, applied: StepId) -> Applied {
         let object = &object.object;
         let Some(awaited) = awaited(self.input, object) else { return Applied { last: applied, awaited: None } };
+        // as long as the most patient of the services that stand on it
+        let stands = |spec: &&ServiceSpec| spec.objects.iter().any(|one| one.object == *object);
+        let by = self.input.wanted.iter().filter(stands).map(|spec| spec.clocks.healthy_by).max().unwrap_or_default();
         let op = Op::Await { object: object.clone(), by };
         if let Some(Step { undo: Undo::Do { ops }, .. }) = self.steps.last_mut()
             && ops.iter().any(|op| matches!(op, Op::Apply { .. }))

@@ -3,8 +3,9 @@
 use crate::site::{all_to, deploy, deploy_with, end, engine, request, spec, world};
 use deploy_core::{
     engine::{Finish, Interrupt, Options},
-    model::{End, Millis, Object, ObjectRef, ServiceSpec},
+    model::{DeploymentId, End, Millis, Object, ObjectRef, ServiceSpec, StepId},
     strategy::Rolling,
+    target::Cx,
     testing::{
         SimWorld,
         faults::{CallKind, Fault, Faults},
@@ -61,6 +62,26 @@ fn what_may_still_come_true_is_waited_for_until_the_deadline() {
         assert!(why.contains("expected it within 20 s, but found: it isn't up yet"), "{why}");
         assert!(began.elapsed() >= Duration::from_secs(20), "{:?}", began.elapsed());
         is_untouched(&world);
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_was_broken_before_keeps_nobody_from_going_back() {
+    virtual_time(async {
+        let world = world();
+        let mut before = standing_on(&world, "unhealthy").objects.remove(0);
+        before.spec["since"] = json!("ever");
+        let deployer = world.deployer();
+        let fence = deployer.lease.take("a person").await.unwrap().fence;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let cx = Cx { deployment: DeploymentId(1), step: StepId::new("by hand"), fence, deadline };
+        deployer.target.apply(&cx, &before).await.unwrap();
+        deployer.lease.free(fence).await.unwrap();
+        let why = why(end(deploy(&engine(world.deployer()), standing_on(&world, "unhealthy")).await));
+        assert!(why.contains("it is broken"), "{why}");
+        assert_eq!(world.snapshot(&["web".into()]).objects, [before]);
+        assert_eq!(world.shares(&"web".into()), all_to(&world, "web-1", 2));
     })
     .unwrap();
 }

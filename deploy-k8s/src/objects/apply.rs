@@ -167,9 +167,8 @@ impl Shared {
             };
             match answer {
                 Ok(now) => {
-                    if there.is_some() && entry.kind == "StatefulSet" {
-                        self.make_way(cx, &object.object, &now).await?;
-                    }
+                    // what was watched before may be seen as it was before
+                    self.view.leave(&object.object);
                     return self.services_show(&entry, &now).await;
                 }
                 Err(error) if error.is_stale() || there.is_some() && error.code() == Some(404) => {}
@@ -199,6 +198,7 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             }
         }
+        self.view.leave(object);
         if entry.is_service() {
             self.view.services().await?.shows_none(&entry.name).await?;
         }

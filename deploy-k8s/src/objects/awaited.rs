@@ -146,12 +146,12 @@ fn job(object: &Value) -> Health {
 }
 
 /// Whether its pods are exchanged when it changes, and not only when a person deletes them.
-fn is_rolling(object: &Value) -> bool {
+pub(super) fn is_rolling(object: &Value) -> bool {
     object["spec"]["updateStrategy"]["type"] != "OnDelete"
 }
 
 /// Whether what the status says is about what is asked for now.
-fn is_observed(object: &Value) -> bool {
+pub(super) fn is_observed(object: &Value) -> bool {
     let observed = count(&object["status"]["observedGeneration"]);
     observed > 0 && observed >= count(&object["metadata"]["generation"])
 }

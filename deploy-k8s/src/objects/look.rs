@@ -1,11 +1,5 @@
-use super::awaited::Rule;
-use crate::{
-    prober::not_ready,
-    shared::{Shared, at_most},
-    site::is_leaving,
-    trouble,
-    view::SeenObject,
-};
+use super::awaited::{Rule, is_observed, is_rolling};
+use crate::{prober::not_ready, shared::Shared, site::is_leaving, trouble, view::SeenObject};
 use deploy_core::{
     health::Health,
     model::{Instance, InstanceState, ObjectRef},
@@ -14,11 +8,7 @@ use deploy_core::{
 use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt, core::DynamicObject};
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
-use tokio::time::timeout_at;
-
-/// How long a controller may take to look at what was changed, once it works.
-const SEEN_BY: Duration = Duration::from_secs(30);
+use std::sync::Arc;
 
 /// By what the pods of a StatefulSet's revision are told, and those of a DaemonSet's generation.
 const REVISION: &str = "controller-revision-hash";
@@ -28,37 +18,37 @@ const OF_DAEMON_SET: &str = "deprecated.daemonset.template.generation";
 
 impl Shared {
     /// Looks whether an object has come true. It is watched from the first look on until it has.
-    pub(crate) async fn look(&self, object: &ObjectRef) -> Result<Look, TargetError> {
+    pub(crate) async fn look(&self, cx: &Cx, object: &ObjectRef) -> Result<Look, TargetError> {
         let Some(rule) = Rule::of(&object.kind) else {
             return Ok(Look { health: Health::Healthy, instance: None });
         };
-        let kind = rule.name();
+        if self.view.is_refused(&object.kind) {
+            return self.read(rule, object).await;
+        }
         let seen = match self.view.object(object, &rule.resource()).await {
             Ok(seen) => seen,
             // who may not watch may still read
             Err(TargetError::Rejected { .. }) => {
-                self.view.leave(object);
-                let there = self.there(&rule.resource(), object).await?;
-                let health = match there {
-                    Some(there) => rule.look(&value(&there)?),
-                    None => gone(rule, None),
-                };
-                return Ok(Look { health, instance: None });
+                self.view.refused(object);
+                return self.read(rule, object).await;
             }
             Err(error) => return Err(error),
         };
         let Some(there) = seen.now() else {
             return Ok(Look { health: gone(rule, seen.object.gone().as_deref()), instance: None });
         };
-        let health = rule.look(&value(&there)?);
-        let look = match (health, there.data["spec"]["selector"].is_object()) {
-            (Health::Waiting(why), true) => look_at_pods(&seen, &there, kind, why).await?,
+        let now = value(&there)?;
+        let look = match (rule.look(&now), there.data["spec"]["selector"].is_object()) {
+            (Health::Waiting(why), true) => {
+                if rule.name() == "StatefulSet" && is_rolling(&now) && is_observed(&now) {
+                    self.make_way(cx, &seen, &there).await?;
+                }
+                look_at_pods(&seen, &there, rule.name(), why).await?
+            }
             (Health::Unhealthy(why), true) => {
                 let pods = seen.pods(&there).await?;
-                Look {
-                    health: Health::Unhealthy(why),
-                    instance: pods.iter().max_by_key(|pod| ended(pod)).map(instance),
-                }
+                let instance = pods.iter().max_by_key(|pod| tells_most(pod)).map(instance);
+                Look { health: Health::Unhealthy(why), instance }
             }
             (health, _) => Look { health, instance: None },
         };
@@ -67,37 +57,22 @@ impl Shared {
         }
         Ok(look)
     }
-}
 
-impl Shared {
+    async fn read(&self, rule: &Rule, object: &ObjectRef) -> Result<Look, TargetError> {
+        let health = match self.there(&rule.resource(), object).await? {
+            Some(there) => rule.look(&value(&there)?),
+            None => gone(rule, None),
+        };
+        Ok(Look { health, instance: None })
+    }
+
     /// Takes pods away that certainly never get ready and that a StatefulSet no longer wants: it would wait for them, since it
     /// exchanges one pod after the other.
-    pub(super) async fn make_way(&self, cx: &Cx, object: &ObjectRef, now: &DynamicObject) -> Result<(), TargetError> {
-        let Some(rule) = Rule::of(&object.kind) else { return Ok(()) };
-        let seen = match self.view.object(object, &rule.resource()).await {
-            // who may not look for what is in the way leaves it there
-            Err(TargetError::Rejected { .. }) => {
-                self.view.leave(object);
-                return Ok(());
-            }
-            seen => seen?,
-        };
-        let (by, mut changes) = (at_most(cx, SEEN_BY), self.view.changes());
-        let is_seen = |there: &DynamicObject| {
-            let (wanted, seen) = (now.metadata.generation, &there.data["status"]["observedGeneration"]);
-            there.metadata.generation >= wanted && seen.as_i64() >= there.metadata.generation
-        };
-        let there = loop {
-            changes.mark_unchanged();
-            match seen.now().filter(|there| is_seen(there)) {
-                Some(there) => break there,
-                // whoever waits for it is told then
-                None if timeout_at(by, changes.changed()).await.is_err() => return Ok(()),
-                None => {}
-            }
-        };
-        for pod in seen.pods(&there).await? {
-            if is_leaving(&pod) || is_new(&pod, &there) || trouble::of_pod(&pod).is_none() {
+    async fn make_way(&self, cx: &Cx, seen: &SeenObject, there: &DynamicObject) -> Result<(), TargetError> {
+        let partition = there.data["spec"]["updateStrategy"]["rollingUpdate"]["partition"].as_u64().unwrap_or(0);
+        for pod in seen.pods(there).await? {
+            let is_asked_for = is_new(&pod, there) || ordinal(&pod).is_none_or(|ordinal| ordinal < partition);
+            if is_asked_for || is_leaving(&pod) || trouble::of_pod(&pod).is_none() {
                 continue;
             }
             self.held.admit(cx.fence)?;
@@ -117,6 +92,10 @@ fn gone(rule: &Rule, last: Option<&DynamicObject>) -> Health {
     match last.and_then(|last| value(last).ok()).map(|last| rule.look(&last)) {
         Some(Health::Healthy) if rule.kind == "job.batch" => Health::Healthy,
         Some(Health::Unhealthy(why)) if rule.kind == "job.batch" => Health::Unhealthy(why),
+        _ if rule.kind == "job.batch" => Health::Unhealthy(
+            "it is gone, and nobody saw how it ended: somebody deleted it, or its `ttlSecondsAfterFinished` is over"
+                .into(),
+        ),
         _ => Health::Unhealthy("somebody has deleted it".into()),
     }
 }
@@ -158,8 +137,13 @@ fn is_new(pod: &Pod, owner: &DynamicObject) -> bool {
     }
 }
 
-/// When a pod began, for the one that says most of a failure.
-fn ended(pod: &Arc<Pod>) -> (bool, Option<String>) {
+/// Which pod a StatefulSet counts it as.
+fn ordinal(pod: &Pod) -> Option<u64> {
+    pod.metadata.name.as_ref()?.rsplit_once('-')?.1.parse().ok()
+}
+
+/// By what the pod is found that says most of a failure: one that failed, and the newest of these.
+fn tells_most(pod: &Arc<Pod>) -> (bool, Option<String>) {
     let has_failed = pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Failed");
     (has_failed, pod.creation_timestamp().map(|time| time.0.to_string()))
 }

@@ -88,8 +88,8 @@ impl Target for KubeTarget {
         self.shared.delete(cx, object).await
     }
 
-    async fn look(&self, object: &ObjectRef) -> Result<Look, TargetError> {
-        self.shared.look(object).await
+    async fn look(&self, cx: &Cx, object: &ObjectRef) -> Result<Look, TargetError> {
+        self.shared.look(cx, object).await
     }
 
     async fn adopt(&self, cx: &Cx, _: LeaseEnd) -> Result<(), TargetError> {

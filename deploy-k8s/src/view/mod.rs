@@ -19,7 +19,7 @@ use futures_util::future::try_join;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::runtime::watcher::Config;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::watch;
@@ -40,6 +40,8 @@ struct Open {
     one_by_one: BTreeMap<ServiceName, Arc<Part>>,
     whole: Option<Arc<Part>>,
     objects: BTreeMap<ObjectRef, Arc<SeenObject>>,
+    /// The kinds of objects that may not be watched.
+    refused: BTreeSet<String>,
 }
 
 /// One Deployment or all of them, with what they own.
@@ -107,6 +109,18 @@ impl View {
     /// Watches an object no longer.
     pub(crate) fn leave(&self, object: &ObjectRef) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).objects.remove(object);
+    }
+
+    /// The same, and none of its kind any more: it may not be.
+    pub(crate) fn refused(&self, object: &ObjectRef) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.objects.remove(object);
+        open.refused.insert(object.kind.clone());
+    }
+
+    /// Whether objects of a kind may not be watched.
+    pub(crate) fn is_refused(&self, kind: &str) -> bool {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).refused.contains(kind)
     }
 
     /// Where a service's Deployment is seen, when so many services are asked for.

@@ -11,7 +11,7 @@ use deploy_core::{
     strategy::Rolling,
 };
 use deploy_k8s::PrepareError;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, process::Command, time::Duration};
 
 /// A kind of the namespace's own, and one of it.
 fn shop(ground: &Ground, color: &str) -> String {
@@ -86,6 +86,26 @@ fn why(finish: Finish) -> String {
     }
 }
 
+/// What doesn't go with the ground's namespace: deleted when this is dropped, whatever became of the test.
+struct Leftover<'a>([&'a str; 2]);
+
+impl<'a> Leftover<'a> {
+    fn of(kind: &'a str, name: &'a str) -> Self {
+        Self([kind, name])
+    }
+}
+
+impl Drop for Leftover<'_> {
+    fn drop(&mut self) {
+        let [kind, name] = self.0;
+        let deleted =
+            Command::new("kubectl").args(["delete", kind, name, "--ignore-not-found", "--wait=false"]).status();
+        if !deleted.is_ok_and(|deleted| deleted.success()) {
+            eprintln!("expected to delete {kind} {name}, but couldn't");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_its_time_is_waited_for_and_comes_back() {
     let Some(ground) = Ground::new().await else { return };
@@ -95,6 +115,7 @@ async fn what_takes_its_time_is_waited_for_and_comes_back() {
     let web = Web { replicas: 1, ..Web::default() }.manifests(ground);
     let all = |color: &str, more: &str| format!("{web}{}{more}", shop(ground, color));
     let (migrate, kind) = (job(ground, "migrate", "1", ""), format!("shops.{}.example.com", ground.namespace()));
+    let _kind = Leftover::of("customresourcedefinition", &kind);
     let color = async || ground.get(&kind, "first").await["spec"]["color"].clone();
 
     let (report, first) = site.deploy_text(&all("red", &migrate), &Rolling).await;
@@ -137,7 +158,6 @@ async fn what_takes_its_time_is_waited_for_and_comes_back() {
     let fence = namespace.lease().take("test").await.unwrap().fence;
     namespace.down(fence, false).await.unwrap();
     assert!(ground.try_kubectl(&["get", &kind, "first"]).await.is_err());
-    ground.kubectl(&["delete", "customresourcedefinition", &kind, "--wait=false"]).await;
 }
 
 /// Kubernetes itself waits for a pod that never gets ready before it exchanges it.
@@ -183,6 +203,7 @@ async fn a_namespace_that_is_in_the_input_is_made() {
     let mut site = Site::new(ground).await;
     site.settle = Duration::ZERO;
     let (ground, name) = (&site.ground, format!("{}-new", site.ground.namespace()));
+    let _namespace = Leftover::of("namespace", &name);
     let web = Web { replicas: 1, ..Web::default() }.manifests(ground);
     let (namespace, input) = site.elsewhere(&name, &web).await;
     let error = namespace.prepare(&input).await.err().unwrap().to_string();
@@ -195,5 +216,4 @@ async fn a_namespace_that_is_in_the_input_is_made() {
     let request = Request { services: prepared.services, payloads: prepared.payloads };
     assert_eq!(Site::run(&namespace, &request, &Rolling).await.finish, Finish::Ended(End::Succeeded));
     assert_eq!(ground.get("namespace", &name).await["metadata"]["labels"]["a"], "b");
-    ground.kubectl(&["delete", "namespace", &name, "--wait=false"]).await;
 }

@@ -86,9 +86,9 @@ impl Target for FaultyTarget {
         self.faults.call(CallKind::Delete, object, Some(&cx.step), perform).await
     }
 
-    async fn look(&self, object: &ObjectRef) -> Result<Look, TargetError> {
+    async fn look(&self, cx: &Cx, object: &ObjectRef) -> Result<Look, TargetError> {
         let inner = &self.inner;
-        let perform = own!(inner, object => inner.look(&object));
+        let perform = own!(inner, cx, object => inner.look(&cx, &object));
         self.faults.call(CallKind::Look, object, None, perform).await
     }
 

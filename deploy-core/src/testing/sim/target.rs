@@ -128,7 +128,7 @@ impl Target for SimTarget {
         self.change(cx, format!("delete {object}"), |state| state.delete(cx, object)).await
     }
 
-    async fn look(&self, object: &ObjectRef) -> Result<Look, TargetError> {
+    async fn look(&self, _: &Cx, object: &ObjectRef) -> Result<Look, TargetError> {
         self.world.travel().await;
         let state = self.world.look();
         let health = match state.objects.get(object).map(|there| there.spec["health"].as_str()) {
