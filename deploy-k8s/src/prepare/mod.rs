@@ -67,8 +67,8 @@ pub enum PrepareError {
     },
     /// An object is there already, and can't become what the input says.
     #[error(
-        "{at}: expected a change of {object} that the cluster accepts, but it said: {said}; give it another name, or run \
-         `kubectl delete {kind} {name}` first"
+        "{at}: expected a change of {object} that the cluster accepts, but it said: {said}; give it another name{}",
+        if kind == "persistentvolumeclaim" { String::new() } else { format!(", or run `kubectl delete {kind} {name}` first") }
     )]
     Immutable {
         /// Where it is in the input.

@@ -61,13 +61,14 @@ impl Shared {
         };
         match answer {
             Ok(_) => Ok(()),
-            Err(CallError::Refused { status, .. }) if there.is_some() && status.code == 422 => {
-                Err(PrepareError::Immutable {
-                    at: manifest.place().to_string(),
-                    object: object_name(manifest),
-                    said: fields(&status),
-                    kind: manifest.kind().to_lowercase(),
-                    name: name.to_owned(),
+            Err(CallError::Refused { status, .. }) if status.code == 422 => {
+                let (at, object, said) = (manifest.place().to_string(), object_name(manifest), fields(&status));
+                Err(match there.is_some() && is_fixed(&status) {
+                    true => {
+                        let (kind, name) = (manifest.kind().to_lowercase(), name.to_owned());
+                        PrepareError::Immutable { at, object, said, kind, name }
+                    }
+                    false => PrepareError::Refused { at, object, said },
                 })
             }
             Err(error) => Err(super::refused(manifest, error)),
@@ -75,13 +76,24 @@ impl Shared {
     }
 }
 
+/// Whether what is said is that something can't be changed.
+fn is_fixed(status: &Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.any(|cause| cause.reason == "FieldValueForbidden" || cause.message.contains("immutable"))
+}
+
 /// Which fields aren't accepted, and why: without what stands in them, which the server repeats at length.
 fn fields(status: &Status) -> String {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let said: Vec<_> = causes
         .map(|cause| {
-            // `Invalid value: …: field is immutable`
-            let why = cause.message.rsplit_once(": ").map_or(cause.message.as_str(), |(_, why)| why);
+            let message = match cause.message.starts_with("Invalid value: ") {
+                // `Invalid value: …: field is immutable`
+                true => cause.message.rsplit_once(": ").map_or(cause.message.as_str(), |(_, why)| why),
+                // a difference may follow
+                false => cause.message.lines().next().unwrap_or_default(),
+            };
+            let why = message.trim_start_matches("Forbidden: ");
             format!("{}: {why}", cause.field)
         })
         .collect();
@@ -98,13 +110,35 @@ mod tests {
 
     #[test]
     fn what_stands_in_a_field_is_not_told() {
-        let message =
-            "Invalid value: core.PodTemplateSpec{Env:[]core.EnvVar{{Value:\"hunter2: x\"}}}: field is immutable";
-        let status: Status = serde_json::from_value(json!({
-            "status": "Failure", "message": message, "reason": "Invalid", "code": 422,
-            "details": { "causes": [{ "reason": "FieldValueInvalid", "message": message, "field": "spec.template" }] },
-        }))
-        .unwrap();
-        assert_eq!(fields(&status), "spec.template: field is immutable");
+        let job = "Invalid value: core.PodTemplateSpec{Env:[]core.EnvVar{{Value:\"hunter2: x\"}}}: field is immutable";
+        let claim = "Forbidden: spec is immutable after creation except resources.requests for bound claims\n\
+                     \u{a0} core.PersistentVolumeClaimSpec{\n- StorageClassName: nil,\n }\n";
+        let set = "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden";
+        let typo = "Invalid value: \"1x\": a valid environment variable name must start with a letter";
+        let kind = "Unsupported value: \"OnDelet\": supported values: \"OnDelete\", \"RollingUpdate\"";
+        for (reason, message, told, fixed) in [
+            ("FieldValueInvalid", job, "spec: field is immutable", true),
+            (
+                "FieldValueForbidden",
+                claim,
+                "spec: spec is immutable after creation except resources.requests for bound claims",
+                true,
+            ),
+            (
+                "FieldValueForbidden",
+                set,
+                "spec: updates to statefulset spec for fields other than 'replicas' are forbidden",
+                true,
+            ),
+            ("FieldValueInvalid", typo, "spec: a valid environment variable name must start with a letter", false),
+            ("FieldValueNotSupported", kind, &format!("spec: {kind}"), false),
+        ] {
+            let status: Status = serde_json::from_value(json!({
+                "status": "Failure", "message": message, "reason": "Invalid", "code": 422,
+                "details": { "causes": [{ "reason": reason, "message": message, "field": "spec" }] },
+            }))
+            .unwrap();
+            assert_eq!((fields(&status).as_str(), is_fixed(&status)), (told, fixed));
+        }
     }
 }
