@@ -203,10 +203,12 @@ impl Rules {
         if !*is_cluster_wide {
             return add(&mut self.namespaced, of_input(BTreeSet::new(), &[&OBJECT[..], &["create"]].concat()));
         }
-        // all of that kind would be everybody's
-        let named = names.iter().cloned().map(Cow::Owned).collect();
-        add(&mut self.cluster_wide, of_input(named, &OBJECT));
-        add(&mut self.cluster_wide, of_input(BTreeSet::new(), &["create"]));
+        // all of that kind would be everybody's; mostly they are there already, and stay as they are
+        let named: BTreeSet<_> = names.iter().cloned().map(Cow::Owned).collect();
+        let helps = |rule: Rule| Rule { necessity: Helps, ..rule };
+        add(&mut self.cluster_wide, of_input(named.clone(), &["get"]));
+        add(&mut self.cluster_wide, helps(of_input(named, &["patch", "delete"])));
+        add(&mut self.cluster_wide, helps(of_input(BTreeSet::new(), &["create"])));
     }
 
     /// What waiting for objects of a kind is easier with: those that may not be watched are read again and again.

@@ -91,13 +91,14 @@ fn an_input_adds_what_its_kinds_need() {
     assert_eq!(
         lines(&needed, 1),
         [
-            "get,patch,delete /namespaces shop",
+            "get /namespaces shop",
+            "list,watch,patch,delete /namespaces shop",
             "create /namespaces",
-            "list,watch /namespaces shop",
-            "get,patch,delete apiextensions.k8s.io/customresourcedefinitions geese.example.com",
+            "get apiextensions.k8s.io/customresourcedefinitions geese.example.com",
+            "list,watch,patch,delete apiextensions.k8s.io/customresourcedefinitions geese.example.com",
             "create apiextensions.k8s.io/customresourcedefinitions",
-            "list,watch apiextensions.k8s.io/customresourcedefinitions geese.example.com",
-            "get,patch,delete example.com/geese gray",
+            "get example.com/geese gray",
+            "patch,delete example.com/geese gray",
             "create example.com/geese",
         ]
     );
