@@ -227,8 +227,6 @@ impl CommandError {
             Self::IsForCluster { .. } | Self::MeaninglessFlag { .. } => Exit::BadInput,
             Self::OnlyDemo | Self::NoRoles => Exit::BadInput,
             Self::NotAllowed(_) => Exit::Failed,
-            // a kind that the cluster doesn't know, a namespace that isn't there
-            Self::PrepareObjects(deploy_k8s::PrepareError::Target(TargetError::Rejected { .. })) => Exit::BadInput,
             Self::Cluster(_) | Self::PrepareObjects(deploy_k8s::PrepareError::Target(_)) => Exit::Failed,
             Self::PrepareObjects(_) | Self::NotAService { .. } => Exit::BadInput,
             Self::Prepare(error) if error.is_bad_input() => Exit::BadInput,

@@ -39,7 +39,7 @@ impl Scratch {
         Self { api }
     }
 
-    /// Makes the namespace, and waits until pods can be made in it. It may be there where this fails.
+    /// Makes the namespace, and waits until pods can be made in it. Where the answer was lost, it may be there when this fails.
     ///
     /// # Errors
     /// Where the cluster refuses it or doesn't answer.
@@ -53,10 +53,14 @@ impl Scratch {
         answered(format!("create the namespace {name}"), all.create(&params, &namespace)).await?;
         // without it no pod is made
         let account = |account: Option<&ServiceAccount>| account.is_some();
-        match self.wait("default", READY_BY, account).await? {
-            (true, _) => Ok(()),
-            (false, _) => Err(TargetError::unreachable("the controller of ServiceAccounts", late(READY_BY))),
-        }
+        let error = match self.wait("default", READY_BY, account).await {
+            Ok((true, _)) => return Ok(()),
+            Ok((false, _)) => TargetError::unreachable("the controller of ServiceAccounts", late(READY_BY)),
+            Err(error) => error,
+        };
+        // it holds nothing yet
+        let _ = answered(format!("delete the namespace {name}"), all.delete(name, &DeleteParams::background())).await;
+        Err(error)
     }
 
     /// Takes the namespace away with everything in it, and waits until no container runs there any more. Its objects may be

@@ -13,7 +13,7 @@ use deploy_core::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How far back one can go.
+/// How far back one can go, where as much is kept.
 const REMEMBERED: usize = 200;
 /// Among so many of the newest is mostly what served before.
 const NEWEST: usize = 8;

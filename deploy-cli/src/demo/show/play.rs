@@ -46,12 +46,11 @@ pub async fn clear_up(
     }
 }
 
-/// Lets time pass. True: a signal came.
-async fn pause(time: Duration) -> Result<bool, CommandError> {
-    let mut signals = Signals::listen().map_err(CommandError::Signals)?;
+/// What comes of something; none where a signal came first.
+async fn unless<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
-        () = sleep(time) => Ok(false),
-        () = signals.next() => Ok(true),
+        done = work => Some(done),
+        () = signals.next() => None,
     }
 }
 
@@ -64,36 +63,44 @@ struct Show<'a> {
 
 impl Show<'_> {
     async fn acts(&self) -> Result<Exit, CommandError> {
+        // what comes between the runs is heard too
+        let mut signals = Signals::listen().map_err(CommandError::Signals)?;
+        let signals = &mut signals;
         let [one, two, three] = self.stage.versions();
         say(self.output, "\nVersion 1: the first deployment.");
-        let first = self.up(one).await?;
+        let first = self.up(one, signals).await?;
         if first != Exit::Done {
             return Ok(first);
         }
-        let traffic = self.stage.load(self.rate).await?;
+        let Some(traffic) = unless(signals, self.stage.load(self.rate)).await else { return Ok(Exit::Interrupted) };
+        let traffic = traffic?;
         say(self.output, &format!("\nVersion 2, while {} requests a second are sent.", self.rate));
-        if pause(AROUND).await? {
+        if unless(signals, sleep(AROUND)).await.is_none() {
             return Ok(Exit::Interrupted);
         }
-        let second = self.up(two).await?;
+        let second = self.up(two, signals).await?;
         if second != Exit::Done {
             return Ok(second);
         }
         self.so_far(&*traffic);
         say(self.output, &format!("\nVersion 3, {}.", three.told));
-        let third = self.up(three).await?;
+        let third = self.up(three, signals).await?;
         if third == Exit::Interrupted {
             return Ok(third);
         }
         say(self.output, &format!("`deploy up` ends with exit status {} then: {}.", third.status(), third.meaning()));
-        if pause(AROUND).await? {
+        if unless(signals, sleep(AROUND)).await.is_none() {
             return Ok(Exit::Interrupted);
         }
-        Ok(self.verdict(&traffic.end().await?, third))
+        match unless(signals, traffic.end()).await {
+            Some(report) => Ok(self.verdict(&report?, third)),
+            None => Ok(Exit::Interrupted),
+        }
     }
 
-    async fn up(&self, version: Version) -> Result<Exit, CommandError> {
-        let request = self.stage.request(version).await?;
+    async fn up(&self, version: Version, signals: &mut Signals) -> Result<Exit, CommandError> {
+        let Some(request) = unless(signals, self.stage.request(version)).await else { return Ok(Exit::Interrupted) };
+        let request = request?;
         let strategy = strategy::by_name(self.strategy.as_str()).unwrap_or(&strategy::Rolling);
         let run = RunArgs { on_interrupt: OnInterrupt::Back, lease_wait: Millis::from_secs(30) };
         Conduct::new(self.stage.place(), self.output, &run).run(Work::Deploy(&request, strategy)).await
