@@ -201,3 +201,24 @@ async fn an_api_server_that_is_away_for_a_while_is_waited_for_under_load() {
     }
     load.lost_none().await;
 }
+
+/// `CLUSTER_TEST_RESTART` names a program that restarts the API server of a cluster that nobody else uses.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it restarts the API server: CLUSTER_TEST_RESTART"]
+async fn an_api_server_that_is_restarted_is_waited_for_under_load() {
+    let Some(restart) = std::env::var_os("CLUSTER_TEST_RESTART") else {
+        eprintln!("skipped, because CLUSTER_TEST_RESTART names no program");
+        return;
+    };
+    let Some(stage) = Stage::new(None).await else { return };
+    let load = stage.load(0);
+    for (version, step) in [("1", "web/start"), ("2", "web/check"), ("3", "web/route"), ("4", "web/stop")] {
+        let deployer = stage.start(&stage.deploy(version, "blue-green"));
+        deployer.starts(step).await;
+        assert!(tokio::process::Command::new(&restart).status().await.unwrap().success());
+        deployer.ends_with(0).await;
+        stage.ends_with(0, &stage.deploy(version, "blue-green")).await;
+        stage.converged(version).await;
+    }
+    load.lost_none().await;
+}
