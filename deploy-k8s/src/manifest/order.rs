@@ -12,7 +12,7 @@
 //! | Service | pods are told of the Services that are there when they start |
 //! | DaemonSet, Pod, ReplicationController, ReplicaSet, Deployment, StatefulSet | the workloads |
 //! | HorizontalPodAutoscaler | what it scales is there |
-//! | Job, CronJob | they may use the workloads |
+//! | Job, CronJob | they may use the StatefulSets, which are waited for beside them; the Deployments come later |
 //! | Ingress | what it leads to is there |
 //! | APIService, admission policies and webhooks | they answer through a workload, and without an answer block others |
 //! | everything else | its definition and what serves it are there |

@@ -173,7 +173,7 @@ impl KubeLease {
 #[async_trait]
 impl Lease for KubeLease {
     /// Three requests, and a fourth where the last deployment hasn't ended: its journal learns of the fence before anybody
-    /// reads it.
+    /// reads it. One more for each part of a journal that is cleared away.
     async fn take(&self, holder: &str) -> Result<Grant, LeaseError> {
         // without a name it would be free
         let holder = if holder.is_empty() { MANAGER } else { holder };
