@@ -23,7 +23,7 @@ async fn blue_green_under_load_loses_nothing() {
     let before = site.ground.shown("deployment", "web").await;
     let load = Load::start(port, Connections::New);
     // all: as often as it must be shown
-    let last = if is_thorough() { 11 } else { 3 };
+    let last = if is_thorough() { 11 } else { 2 };
     for version in (2..=last).map(|version| version.to_string()) {
         let report = site.deploy(&Web { version: &version, ..Web::default() }, &BlueGreen).await;
         assert_eq!(report.finish, Finish::Ended(End::Succeeded));

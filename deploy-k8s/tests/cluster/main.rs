@@ -20,4 +20,5 @@ mod site;
 mod stage;
 mod wall_time;
 mod web;
+mod wide;
 mod workloads;
