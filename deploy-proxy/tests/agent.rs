@@ -264,7 +264,8 @@ async fn a_frozen_agent_fails_what_waits_for_it_and_is_refused_when_it_wakes() {
     let waiting = client.append(DeploymentId(1), &late).await;
     assert!(matches!(waiting, Err(JournalError::Unreachable(_))), "{waiting:?}");
 
-    let (_second, newer) = Agent::connect(&args).await;
+    // it may wait for a busy machine longer than the first one's lease lasts
+    let (_second, newer) = Agent::connect(&self::args(folder.path(), TTL)).await;
     let begun = Instant::now();
     let grant = loop {
         match newer.take("ben").await {
