@@ -202,7 +202,8 @@ async fn an_api_server_that_is_away_for_a_while_is_waited_for_under_load() {
     load.lost_none().await;
 }
 
-/// `CLUSTER_TEST_RESTART` names a program that restarts the API server of a cluster that nobody else uses.
+/// `CLUSTER_TEST_RESTART` names a program that restarts the API server of a cluster that nobody else uses, and ends once it
+/// answers. Where that takes longer than a lease lasts, the deployer ends, and the same command goes on.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it restarts the API server: CLUSTER_TEST_RESTART"]
 async fn an_api_server_that_is_restarted_is_waited_for_under_load() {
@@ -212,11 +213,13 @@ async fn an_api_server_that_is_restarted_is_waited_for_under_load() {
     };
     let Some(stage) = Stage::new(None).await else { return };
     let load = stage.load(0);
-    for (version, step) in [("1", "web/start"), ("2", "web/check"), ("3", "web/route"), ("4", "web/stop")] {
-        let deployer = stage.start(&stage.deploy(version, "blue-green"));
+    // not often: a node that can't report for 40 s is taken for lost, with all its pods
+    for (version, step) in [("1", "web/start"), ("2", "web/check"), ("3", "web/route")] {
+        let mut deployer = stage.start(&stage.deploy(version, "blue-green"));
         deployer.starts(step).await;
         assert!(tokio::process::Command::new(&restart).status().await.unwrap().success());
-        deployer.ends_with(0).await;
+        let ended = deployer.ended().await;
+        assert!(matches!(ended.code(), Some(0 | 1)), "{ended}\n{}", deployer.told());
         stage.ends_with(0, &stage.deploy(version, "blue-green")).await;
         stage.converged(version).await;
     }
