@@ -23,7 +23,6 @@ async fn replace(ground: &Ground, web: &Web<'_>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it is about Kubernetes alone"]
 async fn an_app_that_exits_at_once_loses_requests_in_a_rolling_update_under_load() {
     let Some(ground) = Ground::new().await else { return };
     let seen = rolling_update(&ground, &Web::default(), Connections::New).await.end().await;
@@ -33,7 +32,6 @@ async fn an_app_that_exits_at_once_loses_requests_in_a_rolling_update_under_load
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it is about Kubernetes alone"]
 async fn a_pre_stop_saves_every_request_of_a_rolling_update_under_load() {
     let Some(ground) = Ground::new().await else { return };
     let web = Web { pre_stop: Some(3), ..Web::default() };
@@ -41,7 +39,6 @@ async fn a_pre_stop_saves_every_request_of_a_rolling_update_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it is about Kubernetes alone"]
 async fn an_app_that_drains_saves_every_request_on_kept_connections_under_load() {
     let Some(ground) = Ground::new().await else { return };
     let web = Web { pre_stop: Some(3), env: &[("ON_TERM", "drain")], ..Web::default() };

@@ -304,7 +304,7 @@ async fn broken_versions_are_taken_back_by_blue_green() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
+#[ignore = "in turn: .ci/run samples"]
 async fn broken_versions_are_taken_back_by_rolling() {
     versions_are_taken_back(&Rolling).await;
 }
@@ -441,7 +441,7 @@ async fn one_pod_that_gets_sick_in_the_bake_of_blue_green_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
+#[ignore = "in turn: .ci/run samples"]
 async fn one_pod_that_gets_sick_in_the_bake_of_rolling_costs_nothing() {
     sick_in_the_bake(&Rolling, Sick::One).await;
 }

@@ -18,7 +18,8 @@ async fn a_deployment_of_four_pods_costs_few_requests() {
     let counting = Counting::new().await;
     let site = Site::through(ground, &counting.options()).await;
     // the first makes the key of the releases' names and the lease
-    let strategies: [(&str, &dyn Strategy); 3] = [("2", &Rolling), ("3", &BlueGreen), ("4", &BlueGreen)];
+    let strategies: [(&str, &dyn Strategy); 4] =
+        [("2", &Rolling), ("3", &Rolling), ("4", &BlueGreen), ("5", &BlueGreen)];
     for (version, strategy) in strategies {
         counting.take();
         let namespace = site.open().await;

@@ -2,7 +2,7 @@ use crate::{
     ground::Ground,
     load::{Connections, Load},
     site::Site,
-    stage::is_thorough,
+    stage::{SETTLE, is_thorough},
     web::Web,
 };
 use deploy_core::{
@@ -10,10 +10,6 @@ use deploy_core::{
     model::{End, Order},
     strategy::{BlueGreen, Recreate, Rolling},
 };
-use std::time::Duration;
-
-/// Long enough for a busy node.
-const SETTLE: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blue_green_under_load_loses_nothing() {
@@ -23,7 +19,7 @@ async fn blue_green_under_load_loses_nothing() {
     let before = site.ground.shown("deployment", "web").await;
     let load = Load::start(port, Connections::New);
     // all: as often as it must be shown
-    let last = if is_thorough() { 11 } else { 2 };
+    let last = if is_thorough() { 11 } else { 3 };
     for version in (2..=last).map(|version| version.to_string()) {
         let report = site.deploy(&Web { version: &version, ..Web::default() }, &BlueGreen).await;
         assert_eq!(report.finish, Finish::Ended(End::Succeeded));

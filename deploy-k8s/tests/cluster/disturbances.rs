@@ -63,13 +63,13 @@ async fn a_late_write_changes_nothing_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
+#[ignore = "in turn: .ci/run samples"]
 async fn a_deployer_that_wakes_up_late_changes_nothing_under_load() {
     woken_late("frozen after a write", Fate::AnswerLate, &[18]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
+#[ignore = "in turn: .ci/run samples"]
 async fn of_two_deployers_at_once_one_waits_under_load() {
     let Some(stage) = Stage::new(None).await else { return };
     let (others, load) = (Gate::new().await, stage.load(0));
@@ -111,7 +111,7 @@ async fn another_image_in_the_bake_wins_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
+#[ignore = "in turn: .ci/run samples"]
 async fn another_version_applied_in_the_bake_wins_under_load() {
     let apply = async |stage: &Stage| {
         stage.site.ground.apply(&stage.web("theirs").deployment(&stage.site.ground)).await;
@@ -120,7 +120,7 @@ async fn another_version_applied_in_the_bake_wins_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
+#[ignore = "in turn: .ci/run samples"]
 async fn another_size_in_the_bake_is_followed_under_load() {
     let Some(stage) = Stage::new(None).await else { return };
     let load = stage.load(0);
@@ -185,7 +185,7 @@ async fn connections_that_are_cut_are_made_again_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
+#[ignore = "in turn: .ci/run samples"]
 async fn an_api_server_that_is_away_for_a_while_is_waited_for_under_load() {
     let Some(stage) = Stage::new(None).await else { return };
     let load = stage.load(0);

@@ -52,13 +52,13 @@ async fn blue_green_goes_on_after_kills_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
+#[ignore = "in turn: .ci/run samples"]
 async fn rolling_goes_on_after_kills_under_load() {
     survives_kills("rolling", Then::Same, false, &[9]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
+#[ignore = "in turn: .ci/run samples"]
 async fn a_rollback_goes_on_after_kills_under_load() {
     survives_kills("blue-green", Then::Same, true, &[22]).await;
 }
@@ -69,14 +69,14 @@ async fn another_release_follows_a_killed_blue_green_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
+#[ignore = "in turn: .ci/run samples"]
 async fn another_release_follows_a_killed_rolling_under_load() {
     survives_kills("rolling", Then::Other, false, &[9]).await;
 }
 
 /// The way back from the bake, killed after each of its writes.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
+#[ignore = "in turn: .ci/run samples"]
 async fn an_abort_goes_on_after_kills_under_load() {
     let Some(stage) = Stage::new(None).await else { return };
     let mut table = Table::default();
@@ -100,7 +100,7 @@ async fn an_abort_goes_on_after_kills_under_load() {
 
 /// A version whose image has no valid name, killed after each write there and back.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
+#[ignore = "in turn: .ci/run samples"]
 async fn a_broken_version_is_taken_back_after_kills_under_load() {
     let Some(stage) = Stage::new(None).await else { return };
     let mut table = Table::default();

@@ -12,7 +12,7 @@ use std::{env, time::Duration};
 /// Few, so that more rounds fit.
 const REPLICAS: u32 = 2;
 /// Long enough for a busy node.
-const SETTLE: Duration = Duration::from_secs(3);
+pub(crate) const SETTLE: Duration = Duration::from_secs(3);
 
 /// A Deployment with two Services in front of it, where one version after the other is deployed by processes that are
 /// disturbed.
